@@ -1,0 +1,742 @@
+"""Operations: how one is declared, called, recorded, and run backward.
+
+An operation is one function on arrays together with its gradient rules::
+
+    @op(method="relu")
+    def relu(input):
+        return np.maximum(input, 0)
+
+    @relu.gradient("input")
+    def _(g, out):              # keeps `out`, and nothing else
+        return where(out > 0, g, 0)
+
+Called with arrays, an operation computes on arrays. Called with at least one Tensor, it returns
+Tensors and, where gradients are wanted, records a `Node` that keeps what the rules name. A rule
+is written with operators and other operations only, so the same lines run on arrays in a
+first-order backward and are themselves recorded under ``create_graph=True``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from .dtypes import get_default_dtype, result_type
+from .methods import TensorMethods
+from .modes import anomaly_mode, grad_mode
+from .node import Node, Slot
+from .tensor import Tensor, tensor_from
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Array = Any
+"""An operation's input: an ndarray inside the operation; for its caller, also a Tensor or number."""
+Arrays = Sequence[Any]
+"""An operation's input that is a sequence of arrays, such as `cat`'s."""
+
+registry: dict[str, Op[Any, Any]] = {}
+"""Every operation, by name."""
+methods: dict[str, Callable[..., Any]] = {}
+"""What `@op` and `@method` attached to Tensor, by name."""
+
+_OPERATORS = {
+    **{"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod"},
+    **{"**": "pow", "@": "matmul", "&": "and", "|": "or", "^": "xor"},
+    **{"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"},
+    **{"-x": "neg", "+x": "pos", "~x": "invert", "abs": "abs", "[]": "getitem"},
+}
+_REFLECTED = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^"])
+_PLAIN = frozenset([np.ndarray, float, int, bool, type(None)])
+_PACKAGE = str(Path(__file__).parent.parent)
+
+
+class Rule:
+    """A gradient rule: what it computes, for which inputs, and the names of what it keeps."""
+
+    __slots__ = ("function", "inputs", "needs")
+
+    def __init__(self, function: Callable[..., Any], inputs: tuple[str, ...], needs: list[str]):
+        self.function = function
+        self.inputs = inputs
+        self.needs = needs
+
+
+class Plan:
+    """What one combination of differentiable inputs keeps, and the rules it runs."""
+
+    __slots__ = ("calls", "fields", "frees", "keeps_out", "kept", "pick", "shapes")
+
+    def __init__(self, op: Op[Any, Any], differentiable: tuple[int, ...]) -> None:
+        wanted = {op.parameters[op.inputs[i]] for i in differentiable}
+        rules = [rule for rule in op.rules if wanted.intersection(rule.inputs)]
+        position = {name: i for i, name in enumerate(op.parameters + op.outputs + op.auxiliary)}
+        self.shapes = [
+            op.parameters.index(name[:-6])
+            for name in dict.fromkeys(name for rule in rules for name in rule.needs)
+            if name not in position
+        ]
+        for i in self.shapes:
+            position[op.parameters[i] + "_shape"] = len(position)
+        self.fields = [name for rule in rules for name in rule.needs]
+        indices = [position[name] for name in self.fields]
+        self.pick: Callable[[Sequence[Any]], tuple[Any, ...]]
+        if not indices:
+            self.pick = lambda values: ()
+        elif len(indices) == 1:
+            (only,) = indices
+            self.pick = lambda values: (values[only],)
+        else:
+            self.pick = operator.itemgetter(*indices)
+        self.kept = [i for i in op.inputs if i in indices]
+        outputs = range(len(op.parameters), len(op.parameters) + len(op.outputs))
+        self.keeps_out = any(i in indices for i in outputs)
+        arrays = {*op.outputs, *op.auxiliary, *(op.parameters[i] for i in op.inputs)}
+        self.frees = not arrays.isdisjoint(self.fields)
+        self.calls = []
+        start = 0
+        for rule in rules:
+            stop = start + len(rule.needs)
+            targets = [op.inputs.index(op.parameters.index(name)) for name in rule.inputs]
+            self.calls.append((rule.function, start, stop, targets))
+            start = stop
+
+
+class Op(Generic[P, R]):
+    """A differentiable operation; made by `op`, called like a function.
+
+    Attributes
+    ----------
+    name : str
+    forward : callable
+        The function on arrays.
+    parameters : tuple of str
+        The names of all of them: inputs and options.
+    outputs, auxiliary : tuple of str
+        Names of the outputs that carry gradient, and of those that do not.
+    rules : list of Rule
+    sampler : callable or None
+        Draws valid arguments for the fuzz tests; see `samples`.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[P, Any],
+        *,
+        name: str,
+        differentiable: bool,
+        constant: Sequence[str],
+        outputs: Sequence[str],
+        auxiliary: Sequence[str],
+        promote: str | None,
+        broadcast: bool,
+        view: bool,
+        formula: str | None,
+    ) -> None:
+        self.forward = forward
+        self.name = self.__name__ = name
+        self.__doc__ = forward.__doc__
+        self.__module__ = forward.__module__
+        self.__qualname__ = forward.__qualname__
+        self.__wrapped__ = forward
+        self.differentiable = differentiable
+        self.outputs = tuple(outputs)
+        self.auxiliary = tuple(auxiliary)
+        self.promote = promote
+        self.broadcast = broadcast
+        self.view = view
+        self.formula = formula
+        self.rules: list[Rule] = []
+        self.sampler: Callable[[Any], Any] | None = None
+
+        self.signature = inspect.signature(forward)
+        parameters = list(self.signature.parameters.values())
+        self.parameters = tuple(p.name for p in parameters)
+        self.inputs = tuple(i for i, p in enumerate(parameters) if _is_input(p))
+        if not self.inputs:
+            raise TypeError(f"{name}: an operation needs at least one array input")
+        self.variadic = "Arrays" in str(parameters[self.inputs[0]].annotation)
+        if self.variadic and len(self.inputs) > 1:
+            raise TypeError(f"{name}: a sequence of arrays must be the only array input")
+        self.constant = frozenset(constant)
+        if unknown := self.constant.difference(self.parameters):
+            raise TypeError(f"{name}: constant names {sorted(unknown)}, which are not parameters")
+        self.option_names = tuple(
+            p.name for i, p in enumerate(parameters) if i not in self.inputs
+        )
+        self._options = tuple(i for i in range(len(parameters)) if i not in self.inputs)
+        self._index = {p.name: i for i, p in enumerate(parameters)}
+        self._defaults = tuple(p.default for p in parameters)
+        self._count = len(parameters)
+        self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+        self._single = len(self.outputs) == 1 and not self.auxiliary
+        self._plans: dict[Any, Plan] = {}
+
+    # -- declaring -----------------------------------------------------------------------------
+
+    def gradient(self, *inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare the rule for the gradient of `inputs`.
+
+        The rule's first parameter is ``g``, the gradient of the output (a tuple, None where
+        nothing arrived, if the operation has several outputs). Each other parameter names what
+        the graph shall keep for it: an input, ``<input>_shape``, an output (``out``), or an
+        option. It returns the gradient of the input, or a tuple for several inputs.
+
+        Raises
+        ------
+        TypeError
+            If the rule names anything else, or an input has a rule already.
+        """
+
+        def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+            names = {self.parameters[i] for i in self.inputs}
+            for name in inputs:
+                if name not in names or name in self.constant:
+                    raise TypeError(
+                        f"{self.name}: gradient({name!r}) is for an input that gets none; "
+                        f"those that do: {sorted(names - self.constant)}"
+                    )
+                if any(name in rule.inputs for rule in self.rules):
+                    raise TypeError(f"{self.name}: input {name!r} has two gradient rules")
+            needs = list(inspect.signature(function).parameters)
+            known = {*self.parameters, *self.outputs, *self.auxiliary}
+            known.update(f"{name}_shape" for name in names)
+            if needs[:1] != ["g"] or not known.issuperset(needs[1:]):
+                raise TypeError(
+                    f"{self.name}: the rule for {inputs} has parameters {needs}; "
+                    f"expected g first, then any of {sorted(known)}"
+                )
+            if not self.differentiable or not inputs:
+                raise TypeError(f"{self.name}: not differentiable, yet has a rule for {inputs}")
+            self.rules.append(Rule(function, inputs, needs[1:]))
+            self._plans.clear()
+            return function
+
+        return declare
+
+    def samples(self, sampler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Declare how to draw valid arguments for the fuzz tests.
+
+        `sampler` takes a `tinygrad_cnn.testing.Draw` and returns the positional arguments, as a
+        tuple; a dictionary at its end holds keyword arguments.
+        """
+        self.sampler = sampler
+        return sampler
+
+    def missing_rules(self) -> list[str]:
+        """Return the inputs that have neither a rule nor the word that they need none."""
+        if not self.differentiable:
+            return []
+        covered = {name for rule in self.rules for name in rule.inputs} | self.constant
+        return [self.parameters[i] for i in self.inputs if self.parameters[i] not in covered]
+
+    @property
+    def rule_source(self) -> str:
+        """The source text of the gradient rules."""
+        try:
+            sources = [textwrap.dedent(inspect.getsource(rule.function)) for rule in self.rules]
+        except OSError:  # typed at a prompt
+            return "# source not available"
+        return "\n".join(sources)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{self.signature}>"
+
+    # -- calling -------------------------------------------------------------------------------
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if kwargs or len(args) != self._count or self._count != self._positional:
+            values = self._bind(args, kwargs)
+        else:
+            values = args
+        arrays = list(values)
+        traced = mixed = False
+        dtype = None
+        parents: list[Any] = []
+        wanted = 0  # a bit for each input that requires grad
+        for i in self.inputs:
+            value = values[i]
+            wanted += wanted
+            if isinstance(value, Tensor):
+                traced = True
+                arrays[i] = data = value.data
+                if data.dtype is not dtype:
+                    if dtype is not None:
+                        mixed = True
+                    dtype = data.dtype
+                if value.requires_grad:
+                    wanted += 1
+                    parents.append(value if value._edge is None else value._edge)
+                    continue
+            elif value.__class__ not in _PLAIN:
+                mixed = True
+                if self.variadic:
+                    arrays[i], parents, traced = self._unpack(value)
+                    wanted = any(parent is not None for parent in parents)
+                    break
+                self._check_input(i, value)
+            elif value.__class__ is np.ndarray:
+                mixed = True
+            parents.append(None)
+        if not traced:
+            return self.forward(*arrays)  # type: ignore[call-arg]
+        if self.promote is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
+            promoted = self._promote(values)
+            if promoted is not None:
+                return self(*promoted)  # type: ignore[call-arg]
+        try:
+            out = self.forward(*arrays)  # type: ignore[call-arg]
+        except ValueError as error:
+            if not self.broadcast:
+                raise
+            raise self._broadcast_error(arrays) from error
+        if not self._single:
+            return self._finish_many(values, arrays, out, parents, wanted)
+        if not isinstance(out, np.ndarray):
+            out = np.asarray(out)
+        result = tensor_from(out)
+        if self.view:
+            share_version(values[0], result)
+        if wanted and self.differentiable and grad_mode.get():
+            node = self._record(values, arrays, (out,), (result,), parents, wanted)
+            node.shape = out.shape
+            node.dtype = out.dtype
+            result.requires_grad = True
+            result._edge = node
+        if anomaly_mode.get():
+            self._check_nan(arrays, out)
+        return result  # type: ignore[return-value]
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        count = len(args)
+        values = [*args, *self._defaults[count:]]
+        index = self._index
+        valid = count <= self._positional
+        for name, value in kwargs.items():
+            i = index.get(name, -1)
+            if i < count:
+                valid = False
+                break
+            values[i] = value
+        if not valid or any(value is inspect.Parameter.empty for value in values):
+            try:
+                self.signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{self.name}: {error}") from None
+        return tuple(values)
+
+    def _check_input(self, i: int, value: Any) -> None:
+        if not isinstance(value, np.generic) and not hasattr(value, "__array_function__"):
+            raise TypeError(
+                f"{self.name}: {self.parameters[i]} must be a Tensor, an array or a number, "
+                f"got {type(value).__name__}"
+            )
+
+    def _unpack(self, sequence: Any) -> tuple[list[Any], list[Any], bool]:
+        name = self.parameters[self.inputs[0]]
+        if not isinstance(sequence, (list, tuple)) or not sequence:
+            what = "an empty one" if isinstance(sequence, (list, tuple)) else type(sequence).__name__
+            raise TypeError(f"{self.name}: {name} must be a sequence of Tensors, got {what}")
+        arrays: list[Any] = []
+        parents: list[Any] = []
+        for value in sequence:
+            parent = None
+            if isinstance(value, Tensor):
+                if value.requires_grad:
+                    parent = value if value._edge is None else value._edge
+                value = value.data
+            elif value.__class__ not in _PLAIN:
+                self._check_input(self.inputs[0], value)
+            arrays.append(value)
+            parents.append(parent)
+        return arrays, parents, any(isinstance(value, Tensor) for value in sequence)
+
+    def _promote(self, values: tuple[Any, ...]) -> list[Any] | None:
+        """Return `values` brought to one dtype, or None where they have it already."""
+        inputs = list(values[self.inputs[0]]) if self.variadic else [values[i] for i in self.inputs]
+        inputs = [value.item() if isinstance(value, np.generic) else value for value in inputs]
+        dtype = result_type(*[value for value in inputs if value is not None])
+        if self.promote == "float" and dtype.kind != "f":
+            dtype = get_default_dtype()
+        cast = registry["to"]
+        changed = False
+        for i, value in enumerate(inputs):
+            if isinstance(value, (Tensor, np.ndarray)) and value.dtype != dtype:
+                inputs[i] = cast(tensor_from(value) if isinstance(value, np.ndarray) else value, dtype)
+                changed = True
+        if not changed:
+            return None
+        if self.variadic:
+            inputs = [inputs]
+        promoted = list(values)
+        for i, value in zip(self.inputs, inputs, strict=True):
+            promoted[i] = value
+        return promoted
+
+    def _broadcast_error(self, arrays: list[Any]) -> RuntimeError:
+        shapes = [f"{self.parameters[i]} {np.shape(arrays[i])}" for i in self.inputs]
+        return RuntimeError(f"{self.name}: shapes do not broadcast: {', '.join(shapes)}")
+
+    def _finish_many(
+        self,
+        values: Sequence[Any],
+        arrays: list[Any],
+        outs: Any,
+        parents: list[Any],
+        wanted: int,
+    ) -> Any:
+        outs = tuple(out if isinstance(out, np.ndarray) else np.asarray(out) for out in outs)
+        results = tuple(tensor_from(out) for out in outs)
+        if wanted and self.differentiable and grad_mode.get():
+            node = self._record(values, arrays, outs, results, parents, wanted)
+            if len(self.outputs) == 1:
+                node.shape, node.dtype = outs[0].shape, outs[0].dtype
+                results[0]._edge = node
+                results[0].requires_grad = True
+            else:
+                for i in range(len(self.outputs)):
+                    results[i]._edge = Slot(node, i, outs[i].shape, outs[i].dtype)
+                    results[i].requires_grad = True
+        if anomaly_mode.get():
+            self._check_nan(arrays, *outs)
+        return results
+
+    # -- recording -----------------------------------------------------------------------------
+
+    def _record(
+        self,
+        values: Sequence[Any],
+        arrays: Sequence[Any],
+        outs: tuple[Any, ...],
+        results: tuple[Tensor, ...],
+        parents: list[Any],
+        wanted: int,
+    ) -> Node:
+        plan = self._plans.get(wanted) or self._plan(wanted)
+        environment = [*arrays, *outs]
+        for i in plan.shapes:
+            array = arrays[i]
+            environment.append([np.shape(a) for a in array] if self.variadic else np.shape(array))
+        versions = []
+        for i in plan.kept:
+            for value in values[i] if self.variadic else (values[i],):
+                if isinstance(value, Tensor):
+                    versions.append(value._counter or new_counter(value))
+        if plan.keeps_out:
+            versions.extend(result._counter or new_counter(result) for result in results)
+        options = tuple([values[i] for i in self._options]) if self._options else ()
+        node = Node(self, plan, tuple(parents), plan.pick(environment), options, versions)
+        if anomaly_mode.get():
+            node.site = user_line()
+        return node
+
+    def _plan(self, wanted: int) -> Plan:
+        last = len(self.inputs) - 1
+        differentiable = tuple(i for i in range(last + 1) if wanted >> (last - i) & 1)
+        covered = {name for rule in self.rules for name in rule.inputs}
+        for i in differentiable:
+            name = self.parameters[self.inputs[i]]
+            if name not in covered:
+                raise RuntimeError(f"{self.name}: no gradient rule for input {name!r}")
+        plan = self._plans[wanted] = Plan(self, differentiable)
+        return plan
+
+    def _check_nan(self, arrays: Sequence[Any], *outs: np.ndarray) -> None:
+        inputs = arrays[self.inputs[0]] if self.variadic else [arrays[i] for i in self.inputs]
+        if any(has_nan(out) for out in outs) and not any(has_nan(x) for x in inputs):
+            raise RuntimeError(
+                f"{self.name}: the forward made the first NaN, called at {user_line()}"
+            )
+
+    # -- running backward ----------------------------------------------------------------------
+
+    def vjp(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
+        """Return the gradient for each of the node's parents, computed on arrays."""
+        return self._run_rules(node, g, self.check_kept(node), wanted)
+
+    def vjp_recorded(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
+        """The same, on Tensors: what the rules compute is recorded."""
+        kept = self.check_kept(node)
+        names = node._plan.fields
+        tensors = [self._as_tensor(node, n, value) for n, value in zip(names, kept, strict=True)]
+        return self._run_rules(node, g, tensors, wanted)
+
+    def check_kept(self, node: Node) -> Any:
+        """Return what the node keeps, after making sure that it is there and unchanged."""
+        kept = node._kept
+        if kept is None:
+            raise RuntimeError(
+                f"{self.name}: backward a second time through a graph whose kept arrays were "
+                "freed; pass retain_graph=True to the first backward"
+            )
+        for _, changed in node._versions:
+            if changed > node.seq:
+                raise RuntimeError(
+                    f"{self.name}: an array kept for backward was changed in place since; "
+                    "use the out-of-place form, or change a clone()"
+                )
+        return kept
+
+    def _run_rules(
+        self, node: Node, g: Any, kept: Sequence[Any], wanted: Sequence[bool] | None
+    ) -> list[Any]:
+        gradients: list[Any] = [None] * len(node.parents)
+        for rule, start, stop, targets in node._plan.calls:
+            if wanted is not None and not any(
+                wanted if self.variadic else [wanted[i] for i in targets]
+            ):
+                continue
+            gradient = rule(g, *kept[start:stop])
+            if self.variadic:
+                gradients = list(gradient)
+            elif len(targets) == 1:
+                gradients[targets[0]] = gradient
+            else:
+                for i, part in zip(targets, gradient, strict=True):
+                    gradients[i] = part
+        return gradients
+
+    def _as_tensor(self, node: Node, name: str, value: Any) -> Any:
+        """Return a kept array as the Tensor that it was; masks and indices stay arrays."""
+        if self.variadic and name == self.parameters[self.inputs[0]]:
+            return [_linked(v, p) for v, p in zip(value, node.parents, strict=True)]
+        if name in self.outputs:
+            i = self.outputs.index(name)
+            single = len(self.outputs) == 1
+            return _linked(value, node if single else Slot(node, i, value.shape, value.dtype))
+        i = self._index.get(name, -1)
+        return _linked(value, node.parents[self.inputs.index(i)] if i in self.inputs else None)
+
+    def outputs_of(self, node: Node) -> tuple[str, ...]:
+        """Return something for each output that carries gradient."""
+        return self.outputs
+
+    def saved_arrays(self, node: Node) -> dict[str, np.ndarray]:
+        """Return the arrays that `node` keeps, by name."""
+        saved: dict[str, np.ndarray] = {}
+        for name, value in zip(node._plan.fields, node._kept or (), strict=False):
+            if isinstance(value, np.ndarray):
+                saved[name] = value
+            elif isinstance(value, list):
+                saved.update(
+                    (f"{name}[{i}]", v) for i, v in enumerate(value) if isinstance(v, np.ndarray)
+                )
+        return saved
+
+
+def _is_input(parameter: inspect.Parameter) -> bool:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise TypeError(f"an operation cannot take *{parameter.name}")
+    if parameter.annotation is parameter.empty:
+        return parameter.kind is not parameter.KEYWORD_ONLY
+    return "Array" in str(parameter.annotation) or "Tensor" in str(parameter.annotation)
+
+
+def _linked(value: Any, edge: Any) -> Any:
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return value
+    return tensor_from(value, edge)
+
+
+def new_counter(tensor: Tensor) -> list[int]:
+    """Give `tensor` its version counter: how often, and when last, it was changed in place."""
+    tensor._counter = [0, -1]
+    return tensor._counter
+
+
+def share_version(base: Any, view: Tensor) -> None:
+    """Let `view` share its version counter with `base`, if it shares its memory."""
+    if isinstance(base, Tensor):
+        owner = base.data if base.data.base is None else base.data.base
+        if view.data.base is owner or view.data is base.data:
+            view._counter = base._counter or new_counter(base)
+            view._is_view = True
+            base._is_view = True
+
+
+def has_nan(value: Any) -> bool:
+    """Return whether a floating array or number has a NaN in it."""
+    return getattr(value, "dtype", np.dtype(type(value))).kind == "f" and bool(
+        np.isnan(value).any()
+    )
+
+
+def user_line() -> str:
+    """Return the line of the user's program that runs now, as ``file:line, in f: source``."""
+    for frame in reversed(traceback.extract_stack(sys._getframe(1))):
+        if not frame.filename.startswith(_PACKAGE):
+            return f"{frame.filename}:{frame.lineno}, in {frame.name}: {frame.line}"
+    return "an unknown line"
+
+
+@overload
+def op(function: Callable[P, Any], /) -> Op[P, Tensor]: ...
+@overload
+def op(
+    *,
+    name: str | None = None,
+    method: bool | str = False,
+    operator: str | None = None,
+    inplace: bool = False,
+    differentiable: bool = True,
+    constant: Sequence[str] = (),
+    outputs: Sequence[str] = ("out",),
+    auxiliary: Sequence[str] = (),
+    promote: str | None = None,
+    broadcast: bool | None = None,
+    view: bool = False,
+    formula: str | None = None,
+) -> Callable[[Callable[P, Any]], Op[P, Any]]: ...
+def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
+    """Declare an operation.
+
+    The parameters of the decorated function that are annotated ``Array`` or not annotated are
+    its inputs; those annotated otherwise, or keyword-only, are its options.
+
+    Parameters
+    ----------
+    name : str, optional
+        The function's name where not given.
+    method : bool or str
+        Make it a Tensor method, under the operation's name or under this one.
+    operator : str, optional
+        Make it a Tensor operator: ``"*"``, ``"<"``, ``"-x"``, ``"[]"``, ...
+    inplace : bool
+        Also make the in-place method (``mul_``) and operator (``*=``).
+    differentiable : bool
+        False for operations without gradient, such as comparisons.
+    constant : sequence of str
+        Inputs that get no gradient, such as an index.
+    outputs : sequence of str
+        The names of the outputs that carry gradient.
+    auxiliary : sequence of str
+        The names of further outputs that do not, such as the index of a maximum.
+    promote : {"arithmetic", "float"}, optional
+        Bring the inputs to one dtype first, by `result_type`; with ``"float"``, a floating one.
+    broadcast : bool, optional
+        The inputs broadcast: the engine sums a gradient over the broadcast axes. True where not
+        given if `promote` is and there are several inputs.
+    view : bool
+        The output may share the first input's memory.
+    formula : str, optional
+        For drawings.
+
+    Returns
+    -------
+    Op
+
+    Raises
+    ------
+    ValueError
+        If another operation has this name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_cnn as tg
+    >>> @tg.op
+    ... def cube(x):
+    ...     return x**3
+    >>> @cube.gradient("x")
+    ... def _(g, x):
+    ...     return g * 3 * x**2
+    >>> x = tg.tensor(2.0, requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+
+    def declare(forward: Callable[P, Any]) -> Op[P, Any]:
+        given = dict(settings)
+        method_name = given.pop("method", False)
+        symbol = given.pop("operator", None)
+        inplace = given.pop("inplace", False)
+        name = given.pop("name", None) or forward.__name__
+        promote = given.pop("promote", None)
+        broadcast = given.pop("broadcast", None)
+        known = registry.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (
+            forward.__module__,
+            forward.__qualname__,
+        ):
+            raise ValueError(f"op: an operation named {name!r} exists, in {known.__module__}")
+        made: Op[P, Any] = Op(
+            forward,
+            name=name,
+            differentiable=given.pop("differentiable", True),
+            constant=given.pop("constant", ()),
+            outputs=given.pop("outputs", ("out",)),
+            auxiliary=given.pop("auxiliary", ()),
+            promote=promote,
+            broadcast=promote is not None if broadcast is None else broadcast,
+            view=given.pop("view", False),
+            formula=given.pop("formula", None),
+        )
+        if given:
+            raise TypeError(f"op: unknown settings {sorted(given)}")
+        registry[name] = made
+        if method_name or symbol:
+            attach = name if method_name is True else method_name
+            method(attach or None, operator=symbol, inplace=inplace)(made)
+        return made
+
+    return declare if function is None else declare(function)
+
+
+def method(
+    name: str | None = None, *, operator: str | None = None, inplace: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a Tensor method, an operator, or both; with `inplace`, also ``name_``."""
+
+    def attach(function: Callable[P, R]) -> Callable[P, R]:
+        call: Any = function.__call__ if isinstance(function, Op) else function
+        if name is not None:
+            _attach(name, function, lambda self, *args, **kwargs: call(self, *args, **kwargs))
+            if inplace:
+                _attach(
+                    f"{name}_",
+                    function,
+                    lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), name),
+                )
+        if operator is not None:
+            word = _OPERATORS[operator]
+            if operator in ("-x", "+x", "~x", "abs"):
+                _attach(f"__{word}__", function, lambda self: call(self))
+            else:
+                _attach(f"__{word}__", function, lambda self, other: call(self, other))
+            if operator in _REFLECTED:
+                _attach(f"__r{word}__", function, lambda self, other: call(other, self))
+            if inplace:
+                _attach(
+                    f"__i{word}__",
+                    function,
+                    lambda self, other: self._assign(call(self, other), f"{word}_"),
+                )
+        return function
+
+    return attach
+
+
+def _attach(name: str, function: Any, wrapper: Any) -> None:
+    wrapper.__name__ = name
+    wrapper.__qualname__ = f"Tensor.{name}"
+    wrapper.__doc__ = function.__doc__
+    wrapper.__module__ = function.__module__
+    wrapper.__wrapped__ = function
+    setattr(TensorMethods, name, wrapper)
+    methods[name] = function
+
+
+def incomplete() -> Iterator[str]:
+    """Yield a line for each registered operation that lacks a rule and does not say so."""
+    for name, known in registry.items():
+        if missing := known.missing_rules():
+            yield f"{name}: no gradient rule for {', '.join(missing)}"

@@ -1,0 +1,484 @@
+"""The Tensor: an array that remembers how it was made."""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .dtypes import get_default_dtype
+from .methods import TensorMethods
+from .modes import grad_mode
+from .node import Edge, Node, Slot, sequence
+
+
+class Tensor(TensorMethods):
+    """An n-dimensional array on which operations are recorded for reverse-mode differentiation.
+
+    Most methods and all operators come from the registry of operations.
+
+    Parameters
+    ----------
+    data : array_like
+        An ndarray is shared, not copied. Python numbers become int64, bool or the default
+        floating dtype, as in `tinygrad_cnn.tensor`.
+    requires_grad : bool
+        Whether operations on it are recorded and backward gives it a `grad`.
+
+    Attributes
+    ----------
+    data : numpy.ndarray
+        The values.
+    requires_grad : bool
+    grad : Tensor or None
+        For a leaf (or after `retain_grad`), the gradient that backward has summed up.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4., 6.])
+    """
+
+    data: np.ndarray
+    requires_grad: bool
+    grad: Tensor | None = None
+    _edge: Edge | None
+    _counter: list[int] | None = None
+    _is_view: bool = False
+    _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
+    _retains: bool = False
+
+    __array_ufunc__ = None  # ndarray * Tensor is Tensor.__rmul__
+    __hash__ = object.__hash__
+
+    def __init__(self, data: Any, requires_grad: bool = False) -> None:
+        self.data = data if isinstance(data, np.ndarray) else as_array(data)
+        self._edge = None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # -- what it is ----------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each dimension."""
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the values."""
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.data.ndim
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The `Node` that made this tensor; None for a leaf."""
+        edge = self._edge
+        if isinstance(edge, Tensor):  # stands for a leaf inside a recorded rule
+            return None
+        return edge.node if isinstance(edge, Slot) else edge
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of its `grad_fn` this tensor is."""
+        return self._edge.index if isinstance(self._edge, Slot) else 0
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self._edge is None
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._counter is None else self._counter[0]
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length of one dimension."""
+        return self.data.shape if dim is None else self.data.shape[dim]
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return self.data.ndim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self.data.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Return the bytes of one element."""
+        return self.data.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Return whether the dtype is a floating one."""
+        return self.data.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Return whether the elements lie in memory in C order."""
+        return self.data.flags.c_contiguous
+
+    # -- out of the graph ----------------------------------------------------------------------
+
+    def detach(self) -> Tensor:
+        """Return a tensor that shares the values and is cut off the graph."""
+        if self._counter is None:
+            self._counter = [0, -1]
+        result = tensor_from(self.data)
+        result._counter = self._counter
+        return result
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off the graph that made it."""
+        self._edge = None
+        self.requires_grad = False
+        return self
+
+    def numpy(self) -> np.ndarray:
+        """Return the values, shared.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor requires grad: changes of the array would go unseen.
+        """
+        if self.requires_grad:
+            raise RuntimeError("numpy: the tensor requires grad; use tensor.detach().numpy()")
+        return self.data
+
+    def item(self) -> Any:
+        """Return the only element as a Python number.
+
+        Raises
+        ------
+        RuntimeError
+            If there is not exactly one.
+        """
+        if self.data.size != 1:
+            raise RuntimeError(f"item: expected one element, got shape {self.shape}")
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """Return the values as nested lists of Python numbers."""
+        return self.data.tolist()
+
+    def cpu(self) -> Tensor:
+        """Return the tensor itself: every tensor is on the CPU."""
+        return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len: a 0-d tensor has no length")
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self.data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.data == (value.data if isinstance(value, Tensor) else value)).any())
+
+    def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise RuntimeError(
+                f"bool: the truth of a tensor of shape {self.shape} is ambiguous; use any() or all()"
+            )
+        return bool(self.data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors can be an index, got {self.dtype}")
+        return int(self.item())
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        start = "tensor(" if name == "Tensor" else f"{name}("
+        parts = [np.array2string(self.data, separator=", ", precision=4, prefix=start)]
+        if self.dtype.name not in ("int64", "bool", get_default_dtype().name):
+            parts.append(f"dtype={self.dtype}")
+        if 0 in self.shape and self.ndim != 1:
+            parts.append(f"size={self.shape}")
+        if self.grad_fn is not None:
+            parts.append(f"grad_fn=<{self.grad_fn.name()}>")
+        elif self.requires_grad and name == "Tensor":
+            parts.append("requires_grad=True")
+        return f"{start}{', '.join(parts)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.data.size == 1 and spec else repr(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._edge is not None:
+            raise RuntimeError("deepcopy: only leaf tensors can be copied; detach() first")
+        result = type(self).__new__(type(self))
+        memo[id(self)] = result
+        result.__dict__.update(
+            {key: copy.deepcopy(value, memo) for key, value in self.__dict__.items()}
+        )
+        result.__dict__.pop("_counter", None)
+        return result
+
+    def __reduce__(self) -> Any:
+        if self._edge is not None:
+            raise RuntimeError("pickle: only leaf tensors can be pickled; detach() first")
+        return type(self), (self.data, self.requires_grad)
+
+    # -- gradients -----------------------------------------------------------------------------
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set whether operations on this tensor are recorded, and return it.
+
+        Raises
+        ------
+        RuntimeError
+            If the dtype is not a floating one, or False is asked of a tensor that an operation
+            made.
+        """
+        if requires_grad and self.data.dtype.kind != "f":
+            raise RuntimeError(
+                f"requires_grad: only floating tensors can require grad, got {self.dtype}"
+            )
+        if not requires_grad and self._edge is not None:
+            raise RuntimeError("requires_grad: only a leaf can be told False; use detach()")
+        self.requires_grad = bool(requires_grad)
+        return self
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Add the gradient of this tensor to the ``grad`` of the leaves that it came from.
+
+        Parameters
+        ----------
+        gradient : array_like, optional
+            The gradient arriving at this tensor; 1 where not given, for a tensor of one element.
+        retain_graph : bool, optional
+            Keep the graph for another backward; the value of `create_graph` where not given.
+        create_graph : bool
+            Record the gradient's own computation, for higher derivatives.
+        inputs : Tensor or sequence of Tensor, optional
+            Accumulate into these only.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor does not require grad, has several elements and no `gradient` is given,
+            or its graph was freed or changed in place since.
+
+        Examples
+        --------
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x**3).backward(tg.tensor([1.0, 10.0]))
+        >>> x.grad
+        tensor([  3., 120.])
+        """
+        from . import engine
+
+        engine.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Let backward leave this tensor's gradient in ``grad``, though it is not a leaf.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor does not require grad.
+        """
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: the tensor does not require grad")
+        if self._edge is None or self._retains:
+            return
+        self._retains = True
+        reference = weakref.ref(self)
+
+        def keep(gradient: Tensor) -> None:
+            tensor = reference()
+            if tensor is not None:
+                total = gradient if tensor.grad is None else tensor.grad + gradient
+                tensor.grad = total if total.requires_grad else tensor_from(total.data.copy())
+
+        self.register_hook(keep)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook` with this tensor's gradient whenever backward has it.
+
+        What it returns, if not None, is taken in the gradient's place.
+
+        Returns
+        -------
+        RemovableHandle
+            ``handle.remove()`` takes the hook away.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor does not require grad.
+
+        Examples
+        --------
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.tensor(3.0, requires_grad=True)
+        >>> handle = x.register_hook(lambda g: 2 * g)
+        >>> (x * x).backward()
+        >>> x.grad
+        tensor(12.)
+        """
+        if not self.requires_grad:
+            raise RuntimeError("register_hook: the tensor does not require grad")
+        edge = self._edge
+        if edge is None or isinstance(edge, Tensor):
+            leaf = self if edge is None else edge
+            if leaf._hooks is None:
+                leaf._hooks = []
+            hooks = leaf._hooks
+        else:
+            node = edge.node if isinstance(edge, Slot) else edge
+            if node._hooks is None:
+                node._hooks = {}
+            hooks = node._hooks.setdefault(self.output_nr, [])
+        hooks.append(hook)
+        return RemovableHandle(hooks, hook)
+
+    # -- in place ------------------------------------------------------------------------------
+
+    def _assign(self, result: Tensor, name: str) -> Tensor:
+        """Take the values and the history of `result`, as an in-place operation does."""
+        if not isinstance(result, Tensor):
+            return result
+        if result.shape != self.shape:
+            raise RuntimeError(
+                f"{name}: the result has shape {result.shape}, the tensor {self.shape}, "
+                "which an in-place operation cannot change"
+            )
+        if result.dtype != self.dtype and not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise RuntimeError(
+                f"{name}: the result is {result.dtype}, which cannot be stored in {self.dtype}"
+            )
+        if grad_mode.get() and (self.requires_grad or result.requires_grad):
+            if self.requires_grad and self._edge is None:
+                raise RuntimeError(
+                    f"{name}: a leaf that requires grad cannot be changed in place; "
+                    "do it under no_grad(), or out of place"
+                )
+            if self._is_view:
+                raise RuntimeError(
+                    f"{name}: the tensor shares its memory with another one (through a view), "
+                    "whose history an in-place change would make wrong; clone() it first"
+                )
+            self._edge = result._edge
+            self.requires_grad = result.requires_grad
+        self.data[...] = result.data
+        changed_in_place(self)
+        return self
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0, in place."""
+        return self.fill_(0)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to `value`, in place."""
+        full = np.full_like(self.data, value.data if isinstance(value, Tensor) else value)
+        return self._assign(tensor_from(full), "fill_")
+
+    def copy_(self, source: Any) -> Tensor:
+        """Set the elements to those of `source`, broadcast to this shape, in place."""
+        if not isinstance(source, Tensor):
+            source = Tensor(source)
+        try:
+            return self._assign(source.to(self.dtype).expand(self.shape), "copy_")
+        except ValueError as error:
+            raise RuntimeError(f"copy_: {error}") from None
+
+
+class RemovableHandle:
+    """Takes a hook away again."""
+
+    def __init__(self, hooks: list[Any], hook: Any) -> None:
+        self._hooks = hooks
+        self._hook = hook
+
+    def remove(self) -> None:
+        """Take the hook away; a second time does nothing."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+
+def tensor_from(data: np.ndarray, edge: Edge | None = None) -> Tensor:
+    """Return a Tensor of `data` as it is, whose gradient goes along `edge`."""
+    result: Tensor = Tensor.__new__(Tensor)
+    result.data = data
+    result._edge = edge
+    result.requires_grad = edge is not None
+    return result
+
+
+def changed_in_place(tensor: Tensor) -> None:
+    """Note that the values of `tensor` were changed in place."""
+    counter = tensor._counter
+    if counter is None:
+        tensor._counter = [1, next(sequence)]
+    else:
+        counter[0] += 1
+        counter[1] = next(sequence)
+
+
+def as_array(data: Any, dtype: Any = None) -> np.ndarray:
+    """Return `data` as an ndarray of `dtype`; Python floats take the default dtype.
+
+    Raises
+    ------
+    TypeError
+        If it is not made of numbers.
+    ValueError
+        If nested sequences differ in length.
+    """
+    if isinstance(data, Tensor):
+        return data.data if dtype is None else data.data.astype(dtype, copy=False)
+    if isinstance(data, (list, tuple)):
+        data = _without_tensors(data)
+    array = np.asarray(data, dtype=dtype)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of {array.dtype}")
+    if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
+        array = array.astype(get_default_dtype())
+    return array
+
+
+def _without_tensors(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data.data
+    if isinstance(data, (list, tuple)):
+        return [_without_tensors(value) for value in data]
+    return data
