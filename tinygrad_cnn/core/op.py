@@ -177,6 +177,16 @@ class Op(Generic[P, R]):
         self._defaults = tuple(p.default for p in parameters)
         self._count = len(parameters)
         self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
+        # a call with just this many positional arguments needs no binding
+        self._plain_count = self._count if self._positional == self._count else -1
+        self._required = sum(p.default is p.empty for p in parameters)
+        names = self.parameters[self._positional :]
+        self._forward: Callable[..., Any] = forward
+        if names:
+            last = self._positional
+            self._forward = lambda *values: forward(
+                *values[:last], **dict(zip(names, values[last:], strict=True))
+            )
         self._single = len(self.outputs) == 1 and not self.auxiliary
         self._plans: dict[Any, Plan] = {}
 
@@ -253,10 +263,7 @@ class Op(Generic[P, R]):
     # -- calling -------------------------------------------------------------------------------
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if kwargs or len(args) != self._count or self._count != self._positional:
-            values = self._bind(args, kwargs)
-        else:
-            values = args
+        values = args if len(args) == self._plain_count and not kwargs else self._bind(args, kwargs)
         arrays = list(values)
         traced = mixed = False
         dtype = None
@@ -287,13 +294,13 @@ class Op(Generic[P, R]):
                 mixed = True
             parents.append(None)
         if not traced:
-            return self.forward(*arrays)  # type: ignore[call-arg]
+            return self._forward(*arrays)
         if self.promote is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
             promoted = self._promote(values)
             if promoted is not None:
-                return self(*promoted)  # type: ignore[call-arg]
+                return self._call_bound(promoted)
         try:
-            out = self.forward(*arrays)  # type: ignore[call-arg]
+            out = self._forward(*arrays)
         except ValueError as error:
             if not self.broadcast:
                 raise
@@ -315,13 +322,18 @@ class Op(Generic[P, R]):
             self._check_nan(arrays, out)
         return result  # type: ignore[return-value]
 
+    def _call_bound(self, values: list[Any]) -> Any:
+        named = zip(self.parameters[self._positional :], values[self._positional :], strict=True)
+        return self(*values[: self._positional], **dict(named))  # type: ignore[call-arg]
+
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         count = len(args)
-        values = [*args, *self._defaults[count:]]
-        index = self._index
         valid = count <= self._positional
+        if valid and not kwargs and count >= self._required:
+            return args + self._defaults[count:]
+        values = [*args, *self._defaults[count:]]
         for name, value in kwargs.items():
-            i = index.get(name, -1)
+            i = self._index.get(name, -1)
             if i < count:
                 valid = False
                 break
