@@ -143,7 +143,8 @@ def _run(
         else:
             found[leaf] = gradient
 
-    with enable_grad() if create_graph else contextlib.nullcontext():
+    recording = enable_grad() if create_graph else contextlib.nullcontext()
+    with recording, np.errstate(all="ignore"):
         for leaf in [leaf for leaf, count in uses.items() if count == 0]:
             finish(leaf)
         for node in order:

@@ -137,7 +137,7 @@ class Op(Generic[P, R]):
         outputs: Sequence[str],
         auxiliary: Sequence[str],
         promote: str | None,
-        broadcast: bool,
+        broadcast: bool | None,
         view: bool,
         formula: str | None,
     ) -> None:
@@ -151,7 +151,6 @@ class Op(Generic[P, R]):
         self.outputs = tuple(outputs)
         self.auxiliary = tuple(auxiliary)
         self.promote = promote
-        self.broadcast = broadcast
         self.view = view
         self.formula = formula
         self.rules: list[Rule] = []
@@ -169,6 +168,9 @@ class Op(Generic[P, R]):
         self.constant = frozenset(constant)
         if unknown := self.constant.difference(self.parameters):
             raise TypeError(f"{name}: constant names {sorted(unknown)}, which are not parameters")
+        self._promoted = tuple(i for i in self.inputs if self.parameters[i] not in self.constant)
+        several = self.variadic or len(self.inputs) > 1
+        self.broadcast = (promote is not None and several) if broadcast is None else broadcast
         self.option_names = tuple(
             p.name for i, p in enumerate(parameters) if i not in self.inputs
         )
@@ -373,13 +375,16 @@ class Op(Generic[P, R]):
 
     def _promote(self, values: tuple[Any, ...]) -> list[Any] | None:
         """Return `values` brought to one dtype, or None where they have it already."""
-        inputs = list(values[self.inputs[0]]) if self.variadic else [values[i] for i in self.inputs]
-        inputs = [value.item() if isinstance(value, np.generic) else value for value in inputs]
+        inputs = list(values[self.inputs[0]] if self.variadic else [values[i] for i in self._promoted])
+        changed = False
+        for i, value in enumerate(inputs):
+            if isinstance(value, np.generic):
+                inputs[i] = value.item()
+                changed = True
         dtype = result_type(*[value for value in inputs if value is not None])
         if self.promote == "float" and dtype.kind != "f":
             dtype = get_default_dtype()
         cast = registry["to"]
-        changed = False
         for i, value in enumerate(inputs):
             if isinstance(value, (Tensor, np.ndarray)) and value.dtype != dtype:
                 inputs[i] = cast(tensor_from(value) if isinstance(value, np.ndarray) else value, dtype)
@@ -389,7 +394,7 @@ class Op(Generic[P, R]):
         if self.variadic:
             inputs = [inputs]
         promoted = list(values)
-        for i, value in zip(self.inputs, inputs, strict=True):
+        for i, value in zip(self._promoted, inputs, strict=True):
             promoted[i] = value
         return promoted
 
@@ -632,7 +637,8 @@ def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
     auxiliary : sequence of str
         The names of further outputs that do not, such as the index of a maximum.
     promote : {"arithmetic", "float"}, optional
-        Bring the inputs to one dtype first, by `result_type`; with ``"float"``, a floating one.
+        Bring the inputs (but the constant ones) to one dtype first, by `result_type`; with
+        ``"float"``, a floating one.
     broadcast : bool, optional
         The inputs broadcast: the engine sums a gradient over the broadcast axes. True where not
         given if `promote` is and there are several inputs.
@@ -673,7 +679,6 @@ def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
         inplace = given.pop("inplace", False)
         name = given.pop("name", None) or forward.__name__
         promote = given.pop("promote", None)
-        broadcast = given.pop("broadcast", None)
         known = registry.get(name)
         if known is not None and (known.__module__, known.__qualname__) != (
             forward.__module__,
@@ -688,7 +693,7 @@ def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
             outputs=given.pop("outputs", ("out",)),
             auxiliary=given.pop("auxiliary", ()),
             promote=promote,
-            broadcast=promote is not None if broadcast is None else broadcast,
+            broadcast=given.pop("broadcast", None),
             view=given.pop("view", False),
             formula=given.pop("formula", None),
         )
@@ -704,13 +709,23 @@ def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
 
 
 def method(
-    name: str | None = None, *, operator: str | None = None, inplace: bool = False
+    name: str | None = None,
+    *,
+    operator: str | None = None,
+    inplace: bool = False,
+    as_property: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a function a Tensor method, an operator, or both; with `inplace`, also ``name_``."""
+    """Make a function a Tensor method, an operator, or both; with `inplace`, also ``name_``.
+
+    With `as_property`, it is read as ``tensor.name`` instead.
+    """
 
     def attach(function: Callable[P, R]) -> Callable[P, R]:
         call: Any = function.__call__ if isinstance(function, Op) else function
-        if name is not None:
+        if name is not None and as_property:
+            setattr(TensorMethods, name, property(function))
+            methods[name] = function
+        elif name is not None:
             _attach(name, function, lambda self, *args, **kwargs: call(self, *args, **kwargs))
             if inplace:
                 _attach(
