@@ -1,4 +1,15 @@
-"""Property-based testing of gradients."""
+"""Property-based testing of gradients.
 
+`gradcheck` and `gradgradcheck` compare a function's derivatives with numerical ones at one point,
+as PyTorch's do. `fuzz_gradients` makes a pytest test that does so, and more, at points and shapes
+that Hypothesis draws; `fuzz_op` does it for a registered operation.
+"""
+
+from . import strategies as strategies
 from .draw import Draw as Draw
 from .fuzz import check_op as check_op
+from .fuzz import fuzz_gradients as fuzz_gradients
+from .fuzz import fuzz_op as fuzz_op
+from .gradcheck import gradcheck as gradcheck
+from .gradcheck import gradgradcheck as gradgradcheck
+from .numeric import GradcheckError as GradcheckError

@@ -1,7 +1,9 @@
-"""Checks one operation on drawn arguments: value, first and second derivative."""
+"""Fuzz tests: a function at drawn arguments, and everything that must hold there."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,162 +13,414 @@ from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
 
 from .draw import Draw
+from .numeric import GradcheckError, check_gradient
 
-STEP = 1e-5
+Run = Callable[[Sequence[Any]], list[Any]]
+"""Calls the function under test with these as its float inputs; returns its float outputs."""
 
 
-def sample(op: Op[Any, Any], draw: Draw) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return drawn positional and keyword arguments for `op`.
+def check_op(op: Op[Any, Any], draw: Draw) -> None:
+    """Check one operation at arguments drawn from its own sampler.
+
+    - Called with arrays and with Tensors it gives the same, changes no argument, and returns no
+      argument's memory unless it is a view.
+    - The arguments' memory layout, and whether they can be written, make no difference.
+    - First derivatives agree with central differences of the value, second derivatives with
+      those of the first, and the rules give the same on arrays and recorded.
+    - Rules give their input's shape, unless the operation broadcasts, and keep float32.
 
     Raises
     ------
+    GradcheckError
+        Naming the operation, its arguments, and what is wrong.
     LookupError
-        If the operation does not say how to draw them.
+        If the operation has no sampler.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn.testing import Draw, check_op
+    >>> check_op(tg.mul, Draw.from_seed(0))
     """
     if op.sampler is None:
         raise LookupError(f"{op.name}: no sampler; declare one with @{op.name}.samples")
-    args = op.sampler(draw)
-    args = args if isinstance(args, tuple) else (args,)
+    drawn = op.sampler(draw)
+    args, kwargs = drawn if isinstance(drawn, tuple) else (drawn,), {}
     if args and isinstance(args[-1], dict):
-        return args[:-1], args[-1]
-    return args, {}
+        args, kwargs = args[:-1], args[-1]
+    bound = op.signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    label = f"{op.name}({', '.join(f'{k}={_short(v)}' for k, v in bound.arguments.items())})"
+    names, arrays, rebuild = _inputs(op, bound)
+    before = [x.copy() for x in arrays]
+
+    def call(values: Sequence[Any]) -> list[Any]:
+        args, kwargs = rebuild(values)
+        result = op(*args, **kwargs)
+        return [result] if op._single else list(result)
+
+    # the value
+    plain = [np.asarray(out) for out in call(arrays)]
+    if arrays:
+        _same(f"{label}: on Tensors", plain, call([Tensor(x) for x in arrays]), exact=True)
+    if not op.view and any(np.may_share_memory(out, x) for out in plain for x in arrays):
+        raise GradcheckError(f"{label}: the result shares its memory with an argument")
+    relaid = [_relaid(x, draw) for x in arrays]
+    _same(f"{label}: in another memory layout, read-only", plain, call(relaid))
+    _unchanged(label, names, before, arrays)
+
+    # the gradients
+    floats = [
+        i
+        for i, (name, x) in enumerate(zip(names, arrays, strict=True))
+        if x.dtype.kind == "f" and name.partition("[")[0] not in op.constant
+    ]
+
+    def run(values: Sequence[Any]) -> list[Any]:
+        full: list[Any] = list(arrays)
+        for i, value in zip(floats, values, strict=True):
+            full[i] = value
+        return call(full)[: len(op.outputs)]
+
+    points = [arrays[i] for i in floats]
+    float_names = [names[i] for i in floats]
+    if not op.differentiable:
+        if any(out.requires_grad for out in run([_variable(x) for x in points]) if floats):
+            raise GradcheckError(f"{label}: not differentiable, yet the result requires grad")
+        return
+    cotangents, gradients = check_function(label, float_names, run, points, draw)
+
+    chosen = [draw.boolean() for _ in floats]
+    inputs = [Tensor(relaid[i], requires_grad=c) for i, c in zip(floats, chosen, strict=True)]
+    found = _gradients(run(inputs), inputs, [_relaid(v, draw) for v in cotangents])
+    for name, c, plain_g, g in zip(float_names, chosen, gradients, found, strict=True):
+        if c:
+            what = f"{label}: in another memory layout, gradient of {name}"
+            _same(what, [plain_g], [g])
+    if floats:
+        options = {name: bound.arguments[name] for name in op.option_names}
+        _check_float32(op, label, float_names, run, points, cotangents, options.get("dtype"))
+    _unchanged(label, names, before, arrays)
 
 
-def check_op(op: Op[Any, Any], draw: Draw, rtol: float = 1e-4, atol: float = 1e-6) -> None:
-    """Check `op` on arguments drawn from its own sampler.
+def _check_float32(
+    op: Op[Any, Any],
+    label: str,
+    names: Sequence[str],
+    run: Run,
+    points: Sequence[np.ndarray],
+    cotangents: Sequence[np.ndarray],
+    dtype: Any,
+) -> None:
+    """Check that float32 stays float32, in what the rules return before the engine casts it."""
+    inputs = [_variable(x.astype(np.float32)) for x in points]
+    outs = run(inputs)
+    for out in outs:
+        if dtype is None and out.dtype != np.float32:
+            raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
+    node = outs[0].grad_fn
+    if node is None or node.op is not op:  # promoted first
+        return
+    given = [v.astype(out.dtype) for v, out in zip(cotangents, outs, strict=True)]
+    name_of = {id(x): name for x, name in zip(inputs, names, strict=True)}
+    for parent, g in zip(
+        node.parents, op.vjp(node, given[0] if len(given) == 1 else tuple(given)), strict=True
+    ):
+        if parent is None or g is None:
+            continue
+        name = name_of[id(parent)]
+        if not op.broadcast and g.shape != parent.shape:
+            raise GradcheckError(
+                f"{label}: the rule for {name} gives shape {g.shape}, expected {parent.shape}"
+            )
+        if dtype is None and g.dtype != np.float32:
+            raise GradcheckError(f"{label}: the rule for {name} gives {g.dtype} for float32")
 
-    The Tensor and the array call agree, no input is changed, first derivatives agree with
-    central differences of the values, and second derivatives with central differences of the
-    first.
+
+def check_function(
+    label: str,
+    names: Sequence[str],
+    run: Run,
+    points: Sequence[np.ndarray],
+    draw: Draw,
+    order: int = 2,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Check the derivatives of `run` at `points`, up to the first or second order.
+
+    Returns
+    -------
+    cotangents, gradients : list of numpy.ndarray
+        Random gradients of the outputs, and the gradients of the inputs that follow from them.
+    """
+    outs = run([Tensor(x) for x in points])
+    if not all(np.isfinite(out.data).all() for out in outs):
+        raise GradcheckError(f"{label}: a value is not finite, so it has no derivative")
+    cotangents = [draw.rng.uniform(-1, 1, out.shape) for out in outs]
+    point = [*points, *cotangents]
+    all_names = [*names, *(f"the gradient of output {i}" for i in range(len(outs)))]
+    before = [x.copy() for x in point]
+
+    def value(*at: np.ndarray) -> float:
+        outs = run([Tensor(x) for x in at])
+        return sum(float(np.sum(v * out.data)) for v, out in zip(before[len(at) :], outs, strict=True))
+
+    def first(*at: np.ndarray) -> list[np.ndarray]:
+        inputs = [_variable(x) for x in at[: len(points)]]
+        return _gradients(run(inputs), inputs, at[len(points) :])
+
+    inputs = [_variable(x) for x in points]
+    results = run(inputs)
+    values = [out.data.copy() for out in results]
+    gradients = _gradients(results, inputs, cotangents)
+    _same(f"{label}: after backward, the value", values, results, exact=True)
+    _unchanged(label, all_names, before, point)
+    check_gradient(f"{label}: first derivative", names, value, points, gradients, draw.rng)
+    if order == 1:
+        return cotangents, gradients
+
+    # second order: the gradient of sum(weight * gradient), by the inputs and the cotangents
+    variables = [_variable(x) for x in point]
+    inputs, seeds = variables[: len(points)], variables[len(points) :]
+    recorded = _grad(run(inputs), inputs, seeds, create_graph=True)
+    _same(f"{label}: recorded rules, not on arrays, gradient", gradients, recorded)
+    weights = [draw.rng.uniform(-1, 1, x.shape) for x in points]
+    second = [g.data for g in _grad(recorded, variables, [Tensor(w) for w in weights])]
+
+    def weighted(*at: np.ndarray) -> float:
+        return sum(float(np.sum(w * g)) for w, g in zip(weights, first(*at), strict=True))
+
+    check_gradient(f"{label}: second derivative", all_names, weighted, point, second, draw.rng)
+    _unchanged(label, all_names, before, point)
+    return cotangents, gradients
+
+
+def fuzz_op(op: Op[Any, Any], *, examples: int = 50) -> None:
+    """Run `check_op` on many examples that Hypothesis draws, and shrinks where one fails.
 
     Raises
     ------
-    AssertionError
-        Naming the operation, the argument, the element and both values.
+    GradcheckError
+        For the simplest example found that fails.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn.testing import fuzz_op
+    >>> fuzz_op(tg.mul, examples=5)
     """
-    args, kwargs = sample(op, draw)
-    if not op.differentiable:
-        _values(op, args, kwargs)
-        return
-    flat, rebuild = _split(op, args)
-    before = [x.copy() for x in flat]
-    outs = _values(op, args, kwargs)
-    cotangents = [draw.array(out.shape, -1, 1) for out in outs]
+    from hypothesis import HealthCheck, given, settings, strategies
 
-    def first(*point: np.ndarray) -> list[np.ndarray]:
-        inputs = [Tensor(x, requires_grad=True) for x in point[: len(flat)]]
-        results = _outputs(op, op(*rebuild(inputs), **kwargs))
-        seeds = [Tensor(v) for v in point[len(flat) :]]
-        found = grad(results, inputs, seeds, allow_unused=True, materialize_grads=True)
-        return [g.data for g in found if g is not None]
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(strategies.data())
+    def fuzz(data: Any) -> None:
+        check_op(op, Draw.from_hypothesis(data))
 
-    def value(*point: np.ndarray) -> float:
-        results = _outputs(op, op(*rebuild(list(point)), **kwargs))
-        return float(sum(np.sum(v * out) for v, out in zip(cotangents, results, strict=True)))
-
-    analytic = first(*flat, *cotangents)
-    for i, (x, g) in enumerate(zip(flat, analytic, strict=True)):
-        numeric = np.empty_like(x)
-        for index in np.ndindex(x.shape):
-            low, high = x.copy(), x.copy()
-            low[index] -= STEP
-            high[index] += STEP
-            numeric[index] = (
-                value(*flat[:i], high, *flat[i + 1 :]) - value(*flat[:i], low, *flat[i + 1 :])
-            ) / (2 * STEP)
-        _compare(op, f"first derivative, input {i}", g, numeric, rtol, atol)
-
-    # Second order: differentiate sum(u * gradient) by the inputs and the cotangents, on Tensors.
-    inputs = [Tensor(x, requires_grad=True) for x in flat]
-    seeds = [Tensor(v, requires_grad=True) for v in cotangents]
-    results = _outputs(op, op(*rebuild(inputs), **kwargs))
-    recorded = grad(
-        results, inputs, seeds, create_graph=True, allow_unused=True, materialize_grads=True
-    )
-    gradients = [g for g in recorded if g is not None]
-    for i, (g, array_mode) in enumerate(zip(gradients, analytic, strict=True)):
-        _compare(op, f"recorded against array rules, input {i}", g.data, array_mode, 1e-9, 1e-12)
-    tracked = [g for g in gradients if g.requires_grad]
-    if tracked:
-        weights = [draw.array(g.shape, -1, 1) for g in gradients]
-        second = grad(
-            tracked,
-            [*inputs, *seeds],
-            [Tensor(u) for u, g in zip(weights, gradients, strict=True) if g.requires_grad],
-            allow_unused=True,
-            materialize_grads=True,
-        )
-        point = [*flat, *cotangents]
-        for i, g2 in enumerate(second):
-            direction = draw.array(point[i].shape, -1, 1)
-            ends = []
-            for sign in (1, -1):
-                moved = list(point)
-                moved[i] = point[i] + sign * STEP * direction
-                ends.append(sum(float(np.sum(u * d)) for u, d in zip(weights, first(*moved), strict=True)))
-            numeric = np.asarray((ends[0] - ends[1]) / (2 * STEP))
-            assert g2 is not None
-            exact = np.asarray(np.sum(g2.data * direction))
-            _compare(op, f"second derivative, input {i}", exact, numeric, rtol, atol)
-    for i, (x, was) in enumerate(zip(flat, before, strict=True)):
-        if not np.array_equal(x, was):
-            raise AssertionError(f"{op.name}: input {i} was changed")
+    fuzz()
 
 
-def _values(op: Op[Any, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[np.ndarray]:
-    """Return the float outputs, after comparing the call on arrays with that on Tensors."""
-    flat, rebuild = _split(op, args)
-    on_arrays = op(*rebuild(flat), **kwargs)
-    on_tensors = op(*rebuild([Tensor(x) for x in flat]), **kwargs)
-    if not op._single:
-        pairs = list(zip(on_arrays, on_tensors, strict=True))
-    else:
-        pairs = [(on_arrays, on_tensors)]
-    for array, tensor in pairs:
-        if isinstance(tensor, Tensor):
-            _compare(op, "value on arrays against Tensors", tensor.data, np.asarray(array), 0, 0)
-    return [np.asarray(out) for out in _outputs(op, on_arrays)]
+def fuzz_gradients(
+    *groups: Any, order: int = 2, examples: int = 50, **strategies: Any
+) -> Callable[[Callable[..., Any]], Callable[[], None]]:
+    """Make a pytest test of the gradients of a function of Tensors.
+
+    The decorated function is called with drawn arguments: float arrays arrive as Tensors that
+    require grad, everything else as drawn. What it returns is checked as `check_op` checks an
+    operation.
+
+    Parameters
+    ----------
+    groups : strategy of dict
+        For arguments that hang together, as `strategies.broadcastable` gives them.
+    order : {1, 2}
+        1 for a function that can be differentiated only once.
+    examples : int
+        How many to draw.
+    strategies : strategy
+        For each other argument, such as `strategies.arrays`.
+
+    Returns
+    -------
+    callable
+        The test, without parameters.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn.testing import fuzz_gradients
+    >>> from tinygrad_cnn.testing.strategies import arrays
+    >>> @fuzz_gradients(x=arrays(low=0.5), examples=5)
+    ... def test_my_power(x):
+    ...     return x**1.5
+    >>> test_my_power()
+    """
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import strategies as st
+
+    seeds = st.integers(0, 2**32 - 1)
+    drawn = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
+
+    def decorate(function: Callable[..., Any]) -> Callable[[], None]:
+        def check(example: tuple[tuple[dict[str, Any], ...], dict[str, Any], int]) -> None:
+            parts, arguments, seed = example
+            for part in parts:
+                arguments = {**part, **arguments}
+            names = [k for k, v in arguments.items() if _is_float(v)]
+            points = [arguments[name] for name in names]
+            label = f"{name_of(function)}({', '.join(f'{k}={_short(v)}' for k, v in arguments.items())})"
+
+            def run(values: Sequence[Any]) -> list[Any]:
+                result = function(**{**arguments, **dict(zip(names, values, strict=True))})
+                outs = list(result) if isinstance(result, (tuple, list)) else [result]
+                if not all(isinstance(out, Tensor) for out in outs):
+                    raise TypeError(f"{label}: expected it to return Tensors, got {outs}")
+                return [out for out in outs if out.dtype.kind == "f"]
+
+            draw = Draw.from_seed(seed)
+            cotangents, gradients = check_function(label, names, run, points, draw, order)
+            inputs = [_variable(_relaid(x, draw)) for x in points]
+            found = _gradients(run(inputs), inputs, cotangents)
+            _same(f"{label}: in another memory layout, gradient", gradients, found)
+            single = [_variable(x.astype(np.float32)) for x in points]
+            for out in run(single):
+                if out.dtype != np.float32:
+                    raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
+
+        fuzz = given(drawn)(check)
+        settled = settings(
+            max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck)
+        )(fuzz)
+
+        def test() -> None:
+            settled()
+
+        test.__name__ = test.__qualname__ = name_of(function)
+        test.__module__ = function.__module__
+        test.__doc__ = function.__doc__
+        return test
+
+    return decorate
 
 
-def _outputs(op: Op[Any, Any], result: Any) -> list[Any]:
-    return [result] if op._single else list(result[: len(op.outputs)])
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a function's name, for messages."""
+    return getattr(function, "__name__", None) or type(function).__name__
 
 
-def _split(op: Op[Any, Any], args: tuple[Any, ...]) -> tuple[list[np.ndarray], Any]:
-    """Return the float arrays among the inputs, and how to put others in their place."""
+# -- the arguments of an operation -------------------------------------------------------------
 
-    def is_float(i: int, value: Any) -> bool:
-        return (
-            i in op.inputs
-            and op.parameters[i] not in op.constant
-            and isinstance(value, np.ndarray)
-            and value.dtype.kind == "f"
-        )
 
+def _inputs(
+    op: Op[Any, Any], bound: inspect.BoundArguments
+) -> tuple[list[str], list[np.ndarray], Callable[[Sequence[Any]], tuple[Any, Any]]]:
+    """Return the arrays among the inputs, their names, and how to call with others instead."""
+    names: list[str] = []
+    arrays: list[np.ndarray] = []
+    inputs = [op.parameters[i] for i in op.inputs]
     if op.variadic:
-        return list(args[0]), lambda flat: (flat, *args[1:])
-    places = [i for i, value in enumerate(args) if is_float(i, value)]
+        (only,) = inputs
+        arrays = list(bound.arguments[only])
+        names = [f"{only}[{i}]" for i in range(len(arrays))]
+    else:
+        names = [name for name in inputs if isinstance(bound.arguments[name], np.ndarray)]
+        arrays = [bound.arguments[name] for name in names]
 
-    def rebuild(flat: list[Any]) -> tuple[Any, ...]:
-        values = list(args)
-        for i, value in zip(places, flat, strict=True):
-            values[i] = value
-        return tuple(values)
+    def rebuild(values: Sequence[Any]) -> tuple[Any, Any]:
+        new = inspect.BoundArguments(op.signature, bound.arguments.copy())
+        if op.variadic:
+            new.arguments[only] = list(values)
+        else:
+            new.arguments.update(zip(names, values, strict=True))
+        return new.args, new.kwargs
 
-    return [args[i] for i in places], rebuild
+    return names, arrays, rebuild
 
 
-def _compare(
-    op: Op[Any, Any], what: str, got: np.ndarray, expected: np.ndarray, rtol: float, atol: float
+def _variable(x: np.ndarray) -> Tensor:
+    return Tensor(x, requires_grad=x.dtype.kind == "f")
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _short(value: Any) -> str:
+    """Show an argument in a label: small arrays whole, others by their shape."""
+    if isinstance(value, np.ndarray):
+        if value.size <= 4:
+            text = np.array2string(value, separator=", ", precision=6)
+            return " ".join(text.split())
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, (list, tuple)) and any(isinstance(v, np.ndarray) for v in value):
+        return f"[{', '.join(_short(v) for v in value)}]"
+    return repr(value)
+
+
+def _relaid(x: np.ndarray, draw: Draw) -> np.ndarray:
+    """Return an equal read-only array that lies otherwise in memory."""
+    layout = draw.choice(["C", "F", "slice", "reversed"])
+    if layout == "slice":
+        wide = np.full((*x.shape, 2), 7, x.dtype)
+        wide[..., 0] = x
+        result = wide[..., 0]
+    elif layout == "reversed":
+        flip = (slice(None, None, -1),) * x.ndim
+        result = x[flip].copy()[flip] if x.ndim else x.copy()
+    else:
+        result = np.array(x, order="F" if layout == "F" else "C")
+    result.flags.writeable = False
+    return result
+
+
+# -- comparing ---------------------------------------------------------------------------------
+
+
+def _grad(
+    outs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor],
+    create_graph: bool = False,
+) -> list[Tensor]:
+    """Return the inputs' gradients, zeros where no output depends on one."""
+    pairs = [(out, v) for out, v in zip(outs, cotangents, strict=True) if out.requires_grad]
+    if not pairs:
+        return [Tensor(np.zeros(x.shape, x.dtype)) for x in inputs]
+    found = grad(
+        [out for out, _ in pairs],
+        inputs,
+        [v for _, v in pairs],
+        create_graph=create_graph,
+        materialize_grads=True,
+    )
+    return [g for g in found if g is not None]
+
+
+def _gradients(
+    outs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Return the gradients on arrays: zeros, too, for an input that does not require one."""
+    wanted = [x for x in inputs if x.requires_grad]
+    found = iter(_grad(outs, wanted, [Tensor(v) for v in cotangents]) if wanted else ())
+    return [next(found).data if x.requires_grad else np.zeros(x.shape) for x in inputs]
+
+
+def _unchanged(
+    label: str, names: Sequence[str], before: Sequence[np.ndarray], now: Sequence[np.ndarray]
 ) -> None:
-    if got.shape != expected.shape:
-        raise AssertionError(f"{op.name}: {what}: shape {got.shape}, expected {expected.shape}")
-    with np.errstate(invalid="ignore"):
-        wrong = ~np.isclose(got, expected, rtol=rtol, atol=atol, equal_nan=True)
-    if wrong.any():
-        error = np.where(wrong, np.abs(got - expected), -1)
-        index = np.unravel_index(int(np.argmax(error)), got.shape)
-        place = tuple(int(i) for i in index)
-        raise AssertionError(
-            f"{op.name}: {what}, element {place}: got {got[index]!r}, expected {expected[index]!r}"
-        )
+    for name, was, x in zip(names, before, now, strict=True):
+        if not np.array_equal(was, x, equal_nan=x.dtype.kind == "f"):
+            raise GradcheckError(f"{label}: {name} was changed in place")
+
+
+def _same(
+    what: str, expected: Sequence[np.ndarray], got: Sequence[Any], exact: bool = False
+) -> None:
+    rtol, atol = (0.0, 0.0) if exact else (1e-9, 1e-12)
+    for i, (x, other) in enumerate(zip(expected, got, strict=True)):
+        y = other.data if isinstance(other, Tensor) else np.asarray(other)
+        number = f" {i}" if len(expected) > 1 else ""
+        if x.shape != y.shape or x.dtype != y.dtype:
+            raise GradcheckError(
+                f"{what}{number} is {y.dtype}{list(y.shape)}, expected {x.dtype}{list(x.shape)}"
+            )
+        if not np.allclose(x, y, rtol=rtol, atol=atol, equal_nan=x.dtype.kind == "f"):
+            raise GradcheckError(f"{what}{number} is {_short(y)}, expected {_short(x)}")
