@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the few operations worth more than one line of NumPy."""
