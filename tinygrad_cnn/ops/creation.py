@@ -1,0 +1,531 @@
+"""Tensors made from data, from a rule, or at random."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.dtypes import get_default_dtype, int64
+from tinygrad_cnn.core.op import method
+from tinygrad_cnn.core.random import Generator, default_generator
+from tinygrad_cnn.core.tensor import Tensor, as_array, tensor_from
+
+from .shape import as_dtype, sizes_of
+
+# -- from data ---------------------------------------------------------------------------------
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor of a copy of `data`.
+
+    Parameters
+    ----------
+    data : array_like
+        A number, an array, a tensor, or nested sequences of them.
+    dtype : dtype, optional
+        Where not given: an array's own; for Python numbers bool, int64 or the default floating
+        dtype.
+    requires_grad : bool
+        Whether operations on it are recorded.
+
+    Raises
+    ------
+    TypeError
+        If `data` is not made of numbers.
+    ValueError
+        If nested sequences differ in length.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.tensor([[1, 2], [3, 4]]), tg.tensor(0.5, dtype=tg.float64)
+    (tensor([[1, 2],
+            [3, 4]]), tensor(0.5000, dtype=float64))
+    """
+    return _leaf(np.array(_array("tensor", data, dtype), order="C"), requires_grad)
+
+
+def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+    """Return `data` as a tensor: itself, or sharing an array's memory, where that is possible.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.ones(2)
+    >>> tg.as_tensor(x) is x
+    True
+    """
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    return tensor_from(_array("as_tensor", data, dtype))
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """Return a tensor that shares the memory of an array.
+
+    Raises
+    ------
+    TypeError
+        If it is not an array of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinygrad_cnn as tg
+    >>> a = np.zeros(2)
+    >>> x = tg.from_numpy(a)
+    >>> a[0] = 1
+    >>> x
+    tensor([1., 0.], dtype=float64)
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected an ndarray, got {type(ndarray).__name__}")
+    return tensor_from(as_array(ndarray))
+
+
+def _array(name: str, data: Any, dtype: Any) -> np.ndarray:
+    return as_array(data, None if dtype is None else as_dtype(name, dtype))
+
+
+def _leaf(data: Any, requires_grad: bool) -> Tensor:
+    result = tensor_from(np.asarray(data))
+    return result.requires_grad_() if requires_grad else result
+
+
+# -- filled ------------------------------------------------------------------------------------
+
+
+def _sizes(name: str, sizes: Any) -> tuple[int, ...]:
+    """Return the sizes given as ``f(2, 3)`` or ``f((2, 3))``, checked."""
+    shape = sizes_of(sizes)
+    for n in shape:
+        if not hasattr(n, "__index__"):
+            raise TypeError(f"{name}: sizes must be ints, got {type(n).__name__}")
+        if n < 0:
+            raise RuntimeError(f"{name}: sizes must not be negative, got {tuple(shape)}")
+    return tuple(int(n) for n in shape)
+
+
+def _dtype(name: str, dtype: Any, default: np.dtype | None = None) -> np.dtype:
+    return (default or get_default_dtype()) if dtype is None else as_dtype(name, dtype)
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor of zeros.
+
+    Parameters
+    ----------
+    *size : int
+        Or one tuple of them.
+    dtype : dtype, optional
+        The default floating dtype where not given.
+    requires_grad : bool
+
+    Raises
+    ------
+    RuntimeError
+        If a size is negative.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    return _leaf(np.zeros(_sizes("zeros", size), _dtype("zeros", dtype)), requires_grad)
+
+
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor of ones; see `zeros`."""
+    return _leaf(np.ones(_sizes("ones", size), _dtype("ones", dtype)), requires_grad)
+
+
+def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor whose values are whatever the memory held; see `zeros`."""
+    return _leaf(np.empty(_sizes("empty", size), _dtype("empty", dtype)), requires_grad)
+
+
+def full(
+    size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor filled with a number, whose kind decides the dtype where none is given.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.full((2,), 7), tg.full((2,), 0.5)
+    (tensor([7, 7]), tensor([0.5000, 0.5000]))
+    """
+    value = _array("full", fill_value, dtype)
+    if value.ndim:
+        raise TypeError(f"full: fill_value must be a number, got shape {value.shape}")
+    return _leaf(np.full(_sizes("full", (size,)), value), requires_grad)
+
+
+def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros of the shape, and where not given the dtype, of `input`."""
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones of the shape, and where not given the dtype, of `input`."""
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def empty_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return an unfilled tensor of the shape, and where not given the dtype, of `input`."""
+    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: float, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a number in the shape, and where not given the dtype, of `input`."""
+    return full(input.shape, fill_value, dtype or input.dtype, requires_grad)
+
+
+def arange(
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return ``start, start + step, ...`` below `end`; with one number, from 0 up to it.
+
+    The dtype, where not given, is int64 if all numbers are integers, else the default one.
+
+    Raises
+    ------
+    RuntimeError
+        If `step` is 0 or leads away from `end`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.arange(3), tg.arange(1, 2, 0.5)
+    (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    """
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) * step < 0:
+        raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
+    whole = not any(isinstance(n, (float, np.floating)) for n in (start, end, step))
+    target = _dtype("arange", dtype, int64 if whole else None)
+    # the number of values, not the end, so that rounding adds none
+    count = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
+    values = start + step * np.arange(int(count), dtype=int64 if whole else np.float64)
+    return _leaf(values.astype(target), requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return `steps` values at equal distances from `start` to `end`, both included.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
+    if steps < 0:
+        raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
+    values = np.linspace(start, end, steps)
+    return _leaf(values.astype(_dtype("linspace", dtype)), requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a matrix with ones on the diagonal and zeros elsewhere.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.eye(2, 3)
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
+    rows, columns = _sizes("eye", (n, n if m is None else m))
+    return _leaf(np.eye(rows, columns, dtype=_dtype("eye", dtype)), requires_grad)
+
+
+# -- random ------------------------------------------------------------------------------------
+
+
+def _stream(generator: Generator | None) -> np.random.Generator:
+    return (generator or default_generator).numpy
+
+
+def _floating(name: str, dtype: Any, default: np.dtype | None = None) -> np.dtype:
+    result = _dtype(name, dtype, default)
+    if result.kind != "f":
+        raise RuntimeError(f"{name}: expected a floating dtype, got {result}")
+    return result
+
+
+def _uniform(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> Any:
+    drawn = np.float64 if dtype == np.float64 else np.float32
+    values = _stream(generator).random(shape, dtype=drawn)  # type: ignore[arg-type]
+    return np.asarray(values).astype(dtype, copy=False)
+
+
+def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> Any:
+    drawn = np.float64 if dtype == np.float64 else np.float32
+    values = _stream(generator).standard_normal(shape, dtype=drawn)  # type: ignore[arg-type]
+    return np.asarray(values).astype(dtype, copy=False)
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return random numbers, uniform in [0, 1).
+
+    Parameters
+    ----------
+    *size : int
+        Or one tuple of them.
+    generator : Generator, optional
+        The default one where not given; see `manual_seed`.
+    dtype : floating dtype, optional
+        The default one where not given.
+    requires_grad : bool
+
+    Raises
+    ------
+    RuntimeError
+        If a size is negative, or `dtype` is not a floating one.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.rand(2, 3).shape
+    (2, 3)
+    """
+    values = _uniform(_sizes("rand", size), _floating("rand", dtype), generator)
+    return _leaf(values, requires_grad)
+
+
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return random numbers of the standard normal distribution; see `rand`."""
+    values = _gaussian(_sizes("randn", size), _floating("randn", dtype), generator)
+    return _leaf(values, requires_grad)
+
+
+def rand_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return `rand` of the shape, and where not given the dtype, of `input`."""
+    return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return `randn` of the shape, and where not given the dtype, of `input`."""
+    return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randint(
+    *bounds_and_size: Any,
+    low: int = 0,
+    high: int | None = None,
+    size: Any = None,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return random integers; ``randint(high, size)`` or ``randint(low, high, size)``.
+
+    Parameters
+    ----------
+    low, high : int
+        From `low` (0) on, below `high`.
+    size : tuple of int
+    generator : Generator, optional
+    dtype : dtype, optional
+        int64 where not given.
+    requires_grad : bool
+
+    Raises
+    ------
+    RuntimeError
+        If there is no integer between, or a size is negative.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.randint(3, 4, (2,))
+    tensor([3, 3])
+    """
+    given = list(bounds_and_size)
+    if given and isinstance(given[-1], (tuple, list)) and size is None:
+        size = given.pop()
+    if given and high is None:
+        high = given.pop()
+    if given:
+        low = given.pop()
+    if given or high is None or size is None:
+        raise TypeError("randint: expected (high, size) or (low, high, size)")
+    if low >= high:
+        raise RuntimeError(f"randint: low must be less than high, got {low} and {high}")
+    values = _stream(generator).integers(low, high, _sizes("randint", (size,)))
+    return _leaf(np.asarray(values).astype(_dtype("randint", dtype, int64)), requires_grad)
+
+
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
+    """Return the integers from 0 to ``n - 1`` in random order.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> sorted(tg.randperm(4).tolist())
+    [0, 1, 2, 3]
+    """
+    _sizes("randperm", (n,))
+    values = _stream(generator).permutation(n)
+    return tensor_from(values.astype(_dtype("randperm", dtype, int64)))
+
+
+@method("bernoulli")
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Return 1 with the probabilities `input` (or all `p`), else 0, in the dtype of `input`.
+
+    Raises
+    ------
+    RuntimeError
+        If a probability is not in [0, 1].
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.bernoulli(tg.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    chance = input.data if p is None else np.asarray(p)
+    if not np.all((chance >= 0) & (chance <= 1)):
+        raise RuntimeError("bernoulli: probabilities must be in [0, 1]")
+    uniform = _stream(generator).random(input.shape)
+    return tensor_from(np.asarray(uniform < chance).astype(input.dtype))
+
+
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Return random numbers of normal distributions.
+
+    Parameters
+    ----------
+    mean, std : float or Tensor
+        Broadcast together.
+    size : tuple of int, optional
+        Where both are numbers, the shape of the result.
+    generator : Generator, optional
+
+    Raises
+    ------
+    RuntimeError
+        If a standard deviation is negative.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.normal(tg.tensor([1.0, 2.0]), 0.0)
+    tensor([1., 2.])
+    """
+    means, stds = as_array(mean), as_array(std)
+    if (stds < 0).any():
+        raise RuntimeError(f"normal: std must not be negative, got {stds.min()}")
+    if size is None:
+        shape = np.broadcast_shapes(means.shape, stds.shape)
+    else:
+        shape = _sizes("normal", (size,))
+    dtype = _floating("normal", np.result_type(means, stds))
+    return tensor_from(np.asarray(means + stds * _gaussian(shape, dtype, generator)).astype(dtype))
+
+
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Return indices, int64, drawn by the weights in the rows of `input`.
+
+    Parameters
+    ----------
+    input : Tensor, shape (n,) or (rows, n)
+        Weights, which need not sum to 1.
+    num_samples : int
+        How many indices for each row.
+    replacement : bool
+        Whether an index may be drawn again.
+    generator : Generator, optional
+
+    Raises
+    ------
+    RuntimeError
+        If weights are negative, not finite or all 0, or there are fewer than are to be drawn.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.multinomial(tg.tensor([0.0, 3.0]), 4, replacement=True)
+    tensor([1, 1, 1, 1])
+    """
+    if input.ndim not in (1, 2) or num_samples < 1:
+        raise RuntimeError(
+            f"multinomial: expected 1 or 2 dimensions and num_samples > 0, "
+            f"got {input.shape} and {num_samples}"
+        )
+    stream = _stream(generator)
+    drawn = []
+    for row in np.atleast_2d(input.data).astype(np.float64):
+        total = row.sum()
+        if (row < 0).any() or not np.isfinite(total) or total == 0:
+            raise RuntimeError("multinomial: weights must be finite, not negative, and not all 0")
+        if not replacement and np.count_nonzero(row) < num_samples:
+            raise RuntimeError(
+                f"multinomial: cannot draw {num_samples} different of "
+                f"{np.count_nonzero(row)} indices with a weight"
+            )
+        drawn.append(stream.choice(row.size, num_samples, replacement, row / total))
+    return tensor_from(np.reshape(drawn, (*input.shape[:-1], num_samples)).astype(int64))
+
+
+# -- random, in place --------------------------------------------------------------------------
+
+
+@method("uniform_")
+def uniform_(
+    input: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill the tensor with random numbers, uniform in [a, b), and return it."""
+    if a > b:
+        raise RuntimeError(f"uniform_: from must not be more than to, got {a} and {b}")
+    dtype = _floating("uniform_", input.dtype)
+    values = a + (b - a) * _uniform(input.shape, dtype, generator)
+    return input._assign(tensor_from(np.asarray(values)), "uniform_")
+
+
+@method("normal_")
+def normal_(
+    input: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill the tensor with random numbers of a normal distribution, and return it."""
+    if std < 0:
+        raise RuntimeError(f"normal_: std must not be negative, got {std}")
+    values = mean + std * _gaussian(input.shape, _floating("normal_", input.dtype), generator)
+    return input._assign(tensor_from(np.asarray(values)), "normal_")
+
+
+@method("bernoulli_")
+def bernoulli_(input: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Fill the tensor with 1, by the probability `p`, and 0, and return it."""
+    return input._assign(bernoulli(input, p, generator=generator), "bernoulli_")

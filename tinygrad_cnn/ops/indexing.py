@@ -1,0 +1,540 @@
+"""Reading and writing by index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.dtypes import int64
+from tinygrad_cnn.core.modes import grad_mode
+from tinygrad_cnn.core.op import Array, method, op
+from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place, tensor_from
+
+from ._dims import normalize_dim
+from .elementwise import where
+from .shape import broadcast_to, convert, reshape, sum_to_size
+
+# -- x[index] ----------------------------------------------------------------------------------
+
+
+class _Twice(tuple[Any, Any]):
+    """Two indices, of which the second applies to what the first gives.
+
+    Where integers and arrays are mixed with slices, NumPy counts an integer as an array when it
+    places the arrays' dimensions: ``zeros((3, 4, 5))[0, :, [0, 1]]`` has shape (2, 4). PyTorch
+    takes the integers first, and has (4, 2).
+    """
+
+
+@op(name="getitem", view=True)
+def _getitem(input: Array, index: Any) -> Any:
+    try:
+        input, index = _last(input, index)
+        result = input[index]
+        if isinstance(result, np.generic):  # with the dots, NumPy gives a view of no dimensions
+            result = input[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+        return result
+    except IndexError as error:
+        raise _error("getitem", error) from None
+
+
+@_getitem.gradient("input")
+def _(g, index, input_shape): return getitem_backward(g, index, input_shape)
+
+
+@op
+def getitem_backward(g: Array, index: Any, shape: tuple[int, ...]) -> Any:
+    """Return zeros of `shape` with `g` added at `index`: the gradient of ``x[index]``."""
+    result = np.zeros(shape, g.dtype)
+    target, index = _last(result, index)
+    if _may_repeat(index):
+        np.add.at(target, index, g)
+    else:
+        target[index] = g
+    return result
+
+
+@getitem_backward.gradient("g")
+def _(g, index): return _getitem(g, index)
+
+
+@op(name="index_put")
+def _index_put(input: Array, index: Any, value: Array) -> Any:
+    result = np.array(input)
+    _write(result, index, value)
+    return result
+
+
+@_index_put.gradient("input")
+def _(g, index): return _index_put(g, index, 0)
+
+
+@_index_put.gradient("value")
+def _(g, index, value_shape): return sum_to_size(_getitem(g, index), value_shape)
+
+
+def _draw_index(draw: Any, shape: tuple[int, ...], distinct: bool) -> Any:
+    """Draw an index of each kind for each of some dimensions; `distinct`: no element twice."""
+    length = draw.integer(1, min(shape, default=1))
+    arrays = draw.boolean()
+    count = draw.integer(0, len(shape))
+    dots = draw.integer(0, count) if draw.boolean() else count  # those before the dots
+    parts: list[Any] = []
+    for size in shape[:dots] + shape[len(shape) - count + dots :]:
+        kind = draw.choice(["slice", "int", "fancy"])
+        if kind == "int":
+            parts.append(draw.integer(-size, size - 1))
+        elif kind == "slice" or (not arrays and any(isinstance(p, np.ndarray) for p in parts)):
+            parts.append(slice(draw.integer(0, 1), draw.integer(1, size), draw.integer(1, 2)))
+        elif not arrays:
+            parts.append(draw.mask((size,)))
+        elif distinct:
+            parts.append(draw.rng.permutation(size)[:length])
+        else:
+            parts.append(draw.integers((length,), -size, size - 1))
+    if dots < count or draw.boolean():
+        parts.insert(dots, ...)
+    if draw.boolean():
+        parts.insert(draw.integer(0, len(parts)), None)
+    return _normalized(parts[0] if len(parts) == 1 else tuple(parts), keep=False)
+
+
+@_getitem.samples
+def _(draw):
+    shape = draw.shape(max_dims=4)
+    return draw.array(shape), _draw_index(draw, shape, distinct=False)
+
+
+@getitem_backward.samples
+def _(draw):
+    shape = draw.shape(max_dims=4)
+    index = _draw_index(draw, shape, distinct=False)
+    return draw.array(_getitem(np.empty(shape), index).shape), index, shape
+
+
+@_index_put.samples
+def _(draw):
+    shape = draw.shape(max_dims=4)
+    index = _draw_index(draw, shape, distinct=True)
+    target = _getitem(np.empty(shape), index).shape
+    small = tuple(1 if draw.boolean() else n for n in target)
+    return draw.array(shape), index, draw.array(small[draw.integer(0, len(small)) :])
+
+
+@method(operator="[]")
+def getitem(input: Tensor, index: Any) -> Tensor:
+    """Return ``input[index]``, as in PyTorch.
+
+    Integers, slices, ``...`` and None give a view. Integer and boolean tensors, arrays and lists
+    give a copy; they may be mixed with the others.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range or of another type, or there are too many.
+    ValueError
+        If the step of a slice is not positive.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.arange(6).reshape(2, 3)
+    >>> x[0, 1:], x[:, [2, 0]], x[x > 3]
+    (tensor([1, 2]), tensor([[2, 0],
+            [5, 3]]), tensor([4, 5]))
+    """
+    if index.__class__ is not int:
+        index = _normalized(index, keep=input.requires_grad)
+    return _getitem(input, index)
+
+
+@method("__setitem__")
+def setitem(input: Tensor, index: Any, value: Any) -> None:
+    """Write `value`, broadcast and cast, to ``input[index]``; see `getitem` for the index.
+
+    It is an in-place operation: recorded where `input` or `value` requires grad. An element that
+    the index names twice takes the last of its values; the gradient goes to both.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range or of another type, or there are too many.
+    RuntimeError
+        If `value` does not broadcast to the indexed shape, or `input` cannot be changed in place.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.zeros(2, 3)
+    >>> x[:, 1] = tg.tensor([1.0, 2.0])
+    >>> x
+    tensor([[0., 1., 0.],
+            [0., 2., 0.]])
+    """
+    index = _normalized(index, keep=True)
+    if not isinstance(value, Tensor):
+        value = tensor_from(as_array(value, input.dtype))
+    while value.ndim and value.shape[0] == 1:  # as to broadcasting, leading ones make no difference
+        value = reshape(value, value.shape[1:])
+    if grad_mode.get() and (input.requires_grad or value.requires_grad):
+        input._assign(_index_put(input, index, value), "setitem")
+    else:
+        _write(input.data, index, value.data)
+        changed_in_place(input)
+
+
+def _write(array: np.ndarray, index: Any, value: Any) -> None:
+    if not array.flags.writeable:
+        raise RuntimeError(
+            "setitem: the tensor is read-only (expanded, or of a read-only array); clone() it first"
+        )
+    try:
+        array, index = _last(array, index)
+        with np.errstate(all="ignore"):  # a cast may overflow
+            array[index] = value
+    except IndexError as error:
+        raise _error("setitem", error) from None
+    except ValueError as error:
+        raise RuntimeError(f"setitem: {error}") from None
+
+
+def _last(array: Any, index: Any) -> tuple[Any, Any]:
+    """Return what the last step of an index applies to, and that step."""
+    return (array[index[0]], index[1]) if index.__class__ is _Twice else (array, index)
+
+
+def _may_repeat(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(part, np.ndarray) and part.dtype.kind != "b" for part in parts)
+
+
+def _error(name: str, error: IndexError) -> IndexError:
+    return IndexError(f"{name}: {error}".replace("axis", "dimension"))
+
+
+_BASIC = frozenset([int, slice, type(None), type(Ellipsis)])
+
+
+def _normalized(index: Any, keep: bool) -> Any:
+    """Return an index for NumPy that means what `index` means in PyTorch.
+
+    With `keep`, arrays are copied: those of the graph must not change under it.
+    """
+    parts = index if index.__class__ is tuple else (index,)
+    kinds = {part.__class__ for part in parts}
+    if not kinds <= _BASIC:
+        parts = tuple([_part(part, keep) for part in parts])
+        kinds = {part.__class__ for part in parts}
+    if slice in kinds:
+        for part in parts:
+            if part.__class__ is slice and part.step is not None and part.step < 1:
+                raise ValueError(f"slices: the step must be positive, got {part.step}")
+    if {int, np.ndarray} <= kinds and not kinds <= {int, np.ndarray}:
+        return _integers_first(parts)
+    return parts
+
+
+def _part(part: Any, keep: bool) -> Any:
+    """Return one index as an int, slice, None, Ellipsis, bool or ndarray."""
+    if part.__class__ in _BASIC or isinstance(part, bool):
+        return part
+    if isinstance(part, Tensor):
+        part = part.data
+    elif isinstance(part, (list, tuple, range)):
+        part = as_array(part) if len(part) else np.empty(0, int64)
+    if isinstance(part, (np.ndarray, np.generic)) and part.dtype.kind in "iub":
+        return (part.copy() if keep else part) if part.ndim else part.item()
+    what = f"an array of {part.dtype}" if hasattr(part, "dtype") else type(part).__name__
+    raise IndexError(
+        f"index: expected integers, slices, None, ... or arrays of integers or bools, got {what}"
+    )
+
+
+def _integers_first(parts: tuple[Any, ...]) -> _Twice:
+    first: list[Any] = []
+    second: list[Any] = []
+    for part in parts:
+        if part.__class__ is int:
+            first.append(part)
+        elif isinstance(part, np.ndarray):
+            first += [slice(None)] * (part.ndim if part.dtype.kind == "b" else 1)
+            second.append(part)
+        elif part is Ellipsis:
+            first.append(part)
+            second.append(part)
+        else:
+            first.append(part)
+            second.append(slice(None))
+    return _Twice((tuple(first), tuple(second)))
+
+
+# -- along one dimension -----------------------------------------------------------------------
+
+
+@op(method=True, constant=("index",))
+def gather(input: Array, dim: int, index: Array) -> Any:
+    """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int
+    index : Tensor of int
+        As many dimensions as `input`, none longer except `dim`; its shape is the result's.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+    RuntimeError
+        If the shape or dtype of `index` does not fit.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.gather(tg.tensor([[1, 2], [3, 4]]), 1, tg.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
+    return input[_along("gather", input.shape, dim, index)]
+
+
+@gather.gradient("input")
+def _(g, dim, index, input_shape):
+    return scatter_add(np.zeros(input_shape, g.dtype), dim, index, g)
+
+
+@op(name="scatter_add", constant=("index",))
+def _scatter_add(input: Array, dim: int, index: Array, src: Array) -> Any:
+    result = np.array(input)
+    np.add.at(result, _along("scatter_add", result.shape, dim, index), src)
+    return result
+
+
+@_scatter_add.gradient("input")
+def _(g): return g
+
+
+@_scatter_add.gradient("src")
+def _(g, dim, index): return gather(g, dim, index)
+
+
+@method("scatter_add", inplace=True)
+def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
+    """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``.
+
+    Parameters
+    ----------
+    input : Tensor
+        What is added to.
+    dim : int
+    index : Tensor of int
+        As many dimensions as `input`, none longer except `dim`.
+    src : Tensor
+        No dimension shorter than that of `index`; what is beyond it is left out.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range.
+    RuntimeError
+        If shapes or dtypes do not fit.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.scatter_add(tg.zeros(3), 0, tg.tensor([2, 0, 2]), tg.ones(3))
+    tensor([1., 0., 2.])
+    """
+    if src.dtype != input.dtype:
+        raise RuntimeError(f"scatter_add: input is {input.dtype}, src {src.dtype}")
+    if src.shape != index.shape:
+        if src.ndim != index.ndim or any(map(int.__lt__, src.shape, index.shape)):
+            raise RuntimeError(f"scatter_add: src {src.shape} is smaller than index {index.shape}")
+        src = src[tuple(slice(n) for n in index.shape)]
+    return _scatter_add(input, dim, index, src)
+
+
+@gather.samples
+def _(draw):
+    shape = draw.shape()
+    dim = draw.dim(len(shape) or 1)
+    return draw.array(shape), dim, _draw_along(draw, shape, dim)
+
+
+@_scatter_add.samples
+def _(draw):
+    shape = draw.shape()
+    dim = draw.dim(len(shape) or 1)
+    index = _draw_along(draw, shape, dim)
+    return draw.array(shape), dim, index, draw.array(index.shape)
+
+
+def _draw_along(draw: Any, shape: tuple[int, ...], dim: int) -> np.ndarray:
+    size = [draw.integer(1, n) for n in shape]
+    if shape:
+        size[dim] = draw.integer(1, 4)
+    return draw.integers(size, 0, shape[dim] - 1 if shape else 0)
+
+
+def _along(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[np.ndarray, ...]:
+    """Return the NumPy index that `index` stands for: it along `dim`, its own place elsewhere."""
+    dim = normalize_dim(name, dim, len(shape))
+    if index.dtype.kind not in "iu":
+        raise RuntimeError(f"{name}: index must be of integers, got {index.dtype}")
+    if index.ndim != len(shape) or any(
+        n > m for i, (n, m) in enumerate(zip(index.shape, shape, strict=True)) if i != dim
+    ):
+        raise RuntimeError(
+            f"{name}: index {index.shape} does not fit shape {shape} with dim={dim}"
+        )
+    _check_range(name, index, shape[dim] if shape else 1)
+    places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    places[dim : dim + 1] = [index] if shape else []
+    return tuple(places)
+
+
+def _check_range(name: str, index: np.ndarray, size: int) -> None:
+    outside = (index < 0) | (index >= size)
+    if outside.any():
+        raise IndexError(f"{name}: index {index[outside][0]} is out of range for size {size}")
+
+
+@method("take_along_dim")
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """Pick elements along `dim` (of the flat tensor, if None), broadcasting the other dimensions.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[3, 1, 2], [5, 6, 4]])
+    >>> tg.take_along_dim(x, tg.argmax(x, dim=1, keepdim=True), dim=1)
+    tensor([[3],
+            [6]])
+    """
+    if dim is None:
+        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            f"take_along_dim: input {input.shape} and indices {indices.shape} must have "
+            "as many dimensions"
+        )
+    dim = normalize_dim("take_along_dim", dim, input.ndim)
+    pairs = list(zip(input.shape, indices.shape, strict=True))
+    if any(n != m and 1 not in (n, m) for i, (n, m) in enumerate(pairs) if i != dim):
+        raise RuntimeError(
+            f"take_along_dim: input {input.shape} and indices {indices.shape} do not broadcast "
+            f"except in dim {dim}"
+        )
+    full = [m if n == 1 else n for n, m in pairs]
+    source = broadcast_to(input, (*full[:dim], input.shape[dim], *full[dim + 1 :]))
+    places = broadcast_to(indices, (*full[:dim], indices.shape[dim], *full[dim + 1 :]))
+    return gather(source, dim, places)
+
+
+@method("index_select")
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """Return the slices of `input` along `dim` that a vector of integers names.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.index_select(tg.tensor([[1, 2, 3], [4, 5, 6]]), 1, tg.tensor([2, 0]))
+    tensor([[3, 1],
+            [6, 4]])
+    """
+    dim = normalize_dim("index_select", dim, input.ndim)
+    if index.ndim > 1 or index.dtype.kind not in "iu":
+        raise IndexError(
+            f"index_select: index must be a vector of integers, got {index.dtype} {index.shape}"
+        )
+    places = np.atleast_1d(index.data)
+    _check_range("index_select", places, input.shape[dim])
+    return input[(*(slice(None),) * dim, places)]
+
+
+# -- by a mask ---------------------------------------------------------------------------------
+
+
+@method("masked_fill", inplace=True)
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Return `input` with `value`, a number, where `mask`, broadcast, holds.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([1, 2, 3])
+    >>> tg.masked_fill(x, x > 1, 0)
+    tensor([1, 0, 0])
+    """
+    _check_mask("masked_fill", mask)
+    if np.ndim(value):
+        raise RuntimeError(f"masked_fill: value must be a number, got shape {np.shape(value)}")
+    if isinstance(value, Tensor):
+        value = convert(value, input.dtype)
+    else:
+        value = as_array(value, input.dtype)
+    return where(mask, value, input)
+
+
+@method("masked_select")
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """Return the vector of the elements where `mask` holds; both are broadcast together.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([1, 2, 3])
+    >>> tg.masked_select(x, x > 1)
+    tensor([2, 3])
+    """
+    _check_mask("masked_select", mask)
+    try:
+        shape = np.broadcast_shapes(input.shape, mask.shape)
+    except ValueError:
+        raise RuntimeError(
+            f"masked_select: shapes do not broadcast: input {input.shape}, mask {mask.shape}"
+        ) from None
+    return broadcast_to(input, shape)[broadcast_to(mask, shape)]
+
+
+def _check_mask(name: str, mask: Any) -> None:
+    if mask.dtype.kind != "b":
+        raise RuntimeError(f"{name}: mask must be of bools, got {mask.dtype}")
+
+
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """Return int64 vectors, in a new last dimension, that are 1 at the class and 0 elsewhere.
+
+    Parameters
+    ----------
+    tensor : Tensor of int
+        Classes from 0 on.
+    num_classes : int
+        One more than the largest class there is, where not given.
+
+    Raises
+    ------
+    RuntimeError
+        If there are no integers, or a class is out of range.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.one_hot(tg.tensor([2, 0]))
+    tensor([[0, 0, 1],
+            [1, 0, 0]])
+    """
+    data = tensor.data
+    if data.dtype.kind not in "iu":
+        raise RuntimeError(f"one_hot: expected integers, got {data.dtype}")
+    if num_classes == -1:
+        if not data.size:
+            raise RuntimeError("one_hot: an empty tensor needs num_classes")
+        num_classes = int(data.max()) + 1
+    if num_classes < 1:
+        raise RuntimeError(f"one_hot: num_classes must be positive, got {num_classes}")
+    if data.size and (data.min() < 0 or data.max() >= num_classes):
+        raise RuntimeError(f"one_hot: classes must be in 0 to {num_classes - 1}, got {data.min()} to {data.max()}")
+    return tensor_from((data[..., None] == np.arange(num_classes)).astype(int64))

@@ -1,0 +1,218 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.op import Array, method, op
+from tinygrad_cnn.core.tensor import Tensor
+
+from .elementwise import mul
+from .shape import reshape, sum_to_size, unsqueeze
+
+# -- matmul ------------------------------------------------------------------------------------
+
+
+@op(method=True, operator="@", broadcast=True, formula="x y")
+def matmul(input: Array, other: Array) -> Any:
+    """Return the matrix product, over batches of matrices, which broadcast.
+
+    A vector on the left is a row, on the right a column, and its dimension is left out of the
+    result.
+
+    Parameters
+    ----------
+    input : Tensor, shape (..., n, k) or (k,)
+    other : Tensor, shape (..., k, m) or (k,)
+
+    Returns
+    -------
+    Tensor, shape (..., n, m)
+
+    Raises
+    ------
+    RuntimeError
+        If the shapes do not match, the dtypes differ, or one has no dimension.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.tensor([[1.0, 2.0], [3.0, 4.0]]) @ tg.tensor([1.0, 10.0])
+    tensor([21., 43.])
+    """
+    _check_dtypes("matmul", input, other)
+    try:
+        if other.ndim == 2 and input.ndim > 2:  # one product, not one for each of the batch
+            return (_rows(input) @ other).reshape(*input.shape[:-1], other.shape[1])
+        return np.matmul(input, other)
+    except ValueError:
+        raise RuntimeError(_mismatch(np.shape(input), np.shape(other))) from None
+
+
+@matmul.gradient("input")
+def _(g, other, input_shape):
+    if other.ndim == 1:  # [.., n] x [k] -> [.., n, k]
+        return unsqueeze(g, -1) * other
+    if len(input_shape) == 1:  # [.., k, m] x [.., m] -> [.., k]
+        return reshape(other @ unsqueeze(g, -1), other.shape[:-1])
+    return matmul(g, other.mT)  # [.., n, m] x [.., m, k] -> [.., n, k]
+
+
+@matmul.gradient("other")
+def _(g, input, other_shape):
+    if input.ndim == 1:  # [k] x [.., m] -> [.., k, m]
+        return input * g if len(other_shape) == 1 else unsqueeze(input, -1) * unsqueeze(g, -2)
+    if len(other_shape) == 1:  # [.. n] x [.. n, k] -> [k]
+        return reshape(g, (-1,)) @ _rows(input)
+    if len(other_shape) == 2:  # [k, .. n] x [.. n, m] -> [k, m]
+        return _rows(input).mT @ _rows(g)
+    return input.mT @ g  # [.., k, n] x [.., n, m] -> [.., k, m]
+
+
+@matmul.samples
+def _(draw):
+    n, k, m = draw.shape(3, 3)
+    left, right = draw.broadcastable(2, max_dims=2)
+    first = draw.choice([(n, k), (k,), (*left, n, k)])
+    second = draw.choice([(k, m), (k,), (*right, k, m)])
+    return draw.array(first), draw.array(second)
+
+
+def _rows(x: Any) -> Any:
+    """Return ``x`` as one matrix, of as many columns as its last dimension is long."""
+    return x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+
+
+def _check_dtypes(name: str, x: Any, y: Any) -> None:
+    a, b = getattr(x, "dtype", x), getattr(y, "dtype", y)
+    if a != b:
+        raise RuntimeError(f"{name}: expected tensors of one dtype, got {a} and {b}")
+
+
+def _mismatch(input: tuple[int, ...], other: tuple[int, ...]) -> str:
+    if not input or not other:
+        what = "both need at least one dimension"
+    elif input[-1] != other[-2:][0]:
+        what = f"{input[-1]} columns against {other[-2:][0]} rows"
+    else:
+        what = "the batch dimensions do not broadcast"
+    return f"matmul: {input} and {other} do not match: {what}"
+
+
+def _with_ndim(name: str, ndim: int, **tensors: Tensor) -> None:
+    for key, tensor in tensors.items():
+        if tensor.ndim != ndim:
+            plural = "dimension" if ndim == 1 else "dimensions"
+            raise RuntimeError(f"{name}: {key} must have {ndim} {plural}, got {tensor.shape}")
+
+
+@method("mm")
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Return the product of two matrices, (n, k) and (k, m)."""
+    _with_ndim("mm", 2, input=input, mat2=mat2)
+    return matmul(input, mat2)
+
+
+@method("bmm")
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Return the products of two batches of matrices, (b, n, k) and (b, k, m)."""
+    _with_ndim("bmm", 3, input=input, mat2=mat2)
+    if input.shape[0] != mat2.shape[0]:
+        raise RuntimeError(f"bmm: the batches differ: {input.shape} and {mat2.shape}")
+    return matmul(input, mat2)
+
+
+@method("mv")
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Return the product of a matrix (n, k) and a vector (k,)."""
+    _with_ndim("mv", 2, input=input)
+    _with_ndim("mv", 1, vec=vec)
+    return matmul(input, vec)
+
+
+@method("dot")
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """Return the inner product of two vectors."""
+    _with_ndim("dot", 1, input=input, tensor=tensor)
+    return matmul(input, tensor)
+
+
+@method("outer")
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """Return the products of each element of one vector with each of another, (n, m).
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.outer(tg.tensor([1, 2]), tg.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    _with_ndim("outer", 1, input=input, vec2=vec2)
+    return mul(unsqueeze(input, 1), vec2)
+
+
+# -- linear ------------------------------------------------------------------------------------
+
+
+@op(formula="x Wᵀ + b")
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
+    """Return ``input @ weight.T + bias``.
+
+    Parameters
+    ----------
+    input : Tensor, shape (..., k)
+    weight : Tensor, shape (n, k)
+    bias : Tensor, shape (n,), optional
+
+    Returns
+    -------
+    Tensor, shape (..., n)
+
+    Raises
+    ------
+    RuntimeError
+        If shapes do not match or dtypes differ.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x, weight = tg.tensor([[1.0, 2.0]]), tg.tensor([[1.0, 0.0], [1.0, 1.0]])
+    >>> tg.nn.functional.linear(x, weight, tg.tensor([0.0, 0.5]))
+    tensor([[1.0000, 3.5000]])
+    """
+    if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
+        raise RuntimeError(
+            f"linear: input {input.shape} and weight {weight.shape} do not match: "
+            "expected (..., in_features) and (out_features, in_features)"
+        )
+    _check_dtypes("linear", input, weight)
+    result = _rows(input) @ weight.T
+    if bias is not None:
+        _check_dtypes("linear", bias, weight)
+        if bias.shape != weight.shape[:1]:
+            raise RuntimeError(f"linear: bias {bias.shape} does not match weight {weight.shape}")
+        result += bias
+    return result if input.ndim == 2 else result.reshape(*input.shape[:-1], weight.shape[0])
+
+
+@linear.gradient("input")
+def _(g, weight): return matmul(g, weight)  # [.. n] x [n, k] -> [.. k]
+
+
+@linear.gradient("weight")
+def _(g, input): return _rows(g).mT @ _rows(input)  # [n, ..] x [.., k] -> [n, k]
+
+
+@linear.gradient("bias")
+def _(g, bias_shape): return sum_to_size(g, bias_shape)
+
+
+@linear.samples
+def _(draw):
+    n, k = draw.shape(2, 2)
+    bias = draw.array((n,)) if draw.boolean() else None
+    return draw.array((*draw.shape(max_dims=2), k)), draw.array((n, k)), bias
