@@ -60,10 +60,11 @@ def check_op(op: Op[Any, Any], draw: Draw) -> None:
         return [result] if op._single else list(result)
 
     # the value
-    plain = [np.asarray(out) for out in call(arrays)]
+    plain = [np.array(out) for out in call(arrays)]
+    _unchanged(label, names, before, arrays)
     if arrays:
         _same(f"{label}: on Tensors", plain, call([Tensor(x) for x in arrays]), exact=True)
-    if not op.view and any(np.may_share_memory(out, x) for out in plain for x in arrays):
+    if not op.view and any(np.may_share_memory(out, x) for out in call(arrays) for x in arrays):
         raise GradcheckError(f"{label}: the result shares its memory with an argument")
     relaid = [_relaid(x, draw) for x in arrays]
     _same(f"{label}: in another memory layout, read-only", plain, call(relaid))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -87,11 +88,11 @@ def difference(analytic: np.ndarray, numeric: np.ndarray, rtol: float, atol: flo
     if analytic.shape != numeric.shape:
         return f"the rules give shape {analytic.shape}, expected {numeric.shape}"
     bound = atol + rtol * max(float(np.abs(numeric).max(initial=0)), 1.0)
-    wrong = ~(np.abs(analytic - numeric) <= bound)
+    with np.errstate(invalid="ignore"):
+        wrong = ~(np.abs(analytic - numeric) <= bound)
     if not wrong.any():
         return ""
-    error = np.where(wrong, np.nan_to_num(np.abs(analytic - numeric), nan=np.inf), -1)
-    index = np.unravel_index(int(np.argmax(error)), error.shape)
+    index = worst(wrong, analytic, numeric)
     place = f"element {tuple(int(i) for i in index)}: " if index else ""
     text = (
         f"{place}the rules give {analytic[index]:.8g}, central differences {numeric[index]:.8g} "
@@ -99,6 +100,13 @@ def difference(analytic: np.ndarray, numeric: np.ndarray, rtol: float, atol: flo
     )
     fault = likely_fault(analytic, numeric)
     return f"{text}; {fault}" if fault else text
+
+
+def worst(wrong: np.ndarray, analytic: np.ndarray, numeric: np.ndarray) -> tuple[Any, ...]:
+    """Return the index of the largest difference among those that are wrong."""
+    with np.errstate(invalid="ignore"):
+        error = np.nan_to_num(np.abs(analytic - numeric), nan=np.inf)
+    return np.unravel_index(int(np.argmax(np.where(wrong, error, -1))), error.shape)
 
 
 def likely_fault(analytic: np.ndarray, numeric: np.ndarray) -> str:
@@ -117,8 +125,12 @@ def likely_fault(analytic: np.ndarray, numeric: np.ndarray) -> str:
     if same(-analytic, numeric):
         return "the sign is wrong"
     factor = float(np.sum(analytic * numeric) / np.sum(numeric * numeric))
-    if factor and analytic.size > 1 and same(analytic / factor, numeric):
-        return f"it is {factor:.4g} times what it should be"
+    simple = Fraction(factor).limit_denominator(12)
+    if factor and same(analytic / factor, numeric):
+        if abs(factor - simple) < 1e-5:
+            return f"it is {simple} times what it should be"
+        if analytic.size > 1:
+            return f"it is {factor:.6g} times what it should be"
     square = analytic.ndim >= 2 and analytic.shape[-1] == analytic.shape[-2]
     if square and same(analytic.swapaxes(-1, -2), numeric):
         return "it is transposed"
