@@ -218,7 +218,8 @@ def arange(
     target = _dtype("arange", dtype, int64 if whole else None)
     # the number of values, not the end, so that rounding adds none
     count = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
-    values = start + step * np.arange(int(count), dtype=int64 if whole else np.float64)
+    counted: Any = np.arange(int(count), dtype=int64 if whole else np.float64)
+    values = start + step * counted
     return _leaf(values.astype(target), requires_grad)
 
 
@@ -271,13 +272,13 @@ def _floating(name: str, dtype: Any, default: np.dtype | None = None) -> np.dtyp
 
 def _uniform(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> Any:
     drawn = np.float64 if dtype == np.float64 else np.float32
-    values = _stream(generator).random(shape, dtype=drawn)  # type: ignore[arg-type]
+    values = _stream(generator).random(shape, dtype=drawn)
     return np.asarray(values).astype(dtype, copy=False)
 
 
 def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | None) -> Any:
     drawn = np.float64 if dtype == np.float64 else np.float32
-    values = _stream(generator).standard_normal(shape, dtype=drawn)  # type: ignore[arg-type]
+    values = _stream(generator).standard_normal(shape, dtype=drawn)
     return np.asarray(values).astype(dtype, copy=False)
 
 

@@ -103,19 +103,24 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     """
     result = reshape(input, sizes_of(shape))
     data = input.data
-    if not (data.flags.c_contiguous or result.data.size == 0 or _channels_last(data)):
-        if not np.may_share_memory(result.data, data):
-            raise RuntimeError(
-                f"view: shape {result.shape} needs a copy of the tensor of shape {input.shape} "
-                f"and strides {data.strides} bytes; use reshape"
-            )
-    return result
+    if (
+        data.flags.c_contiguous
+        or data.size == 0
+        or np.may_share_memory(result.data, data)
+        or _dense_images(data)
+    ):
+        return result
+    raise RuntimeError(
+        f"view: shape {result.shape} needs a copy of the tensor of shape {input.shape} "
+        f"and strides {data.strides} bytes; use reshape"
+    )
 
 
-def _channels_last(data: np.ndarray) -> bool:
-    # The memory order in which convolutions and pooling may leave their results. `view` copies
-    # these, as a program cannot know of it.
-    return data.ndim > 2 and data.transpose(0, *range(2, data.ndim), 1).flags.c_contiguous
+def _dense_images(data: np.ndarray) -> bool:
+    # Convolution and pooling leave their results in an order in memory of their own, of which a
+    # program that flattens them by `view` need not know: these are copied.
+    order = sorted(range(data.ndim), key=lambda dim: -data.strides[dim])
+    return data.ndim == 4 and data.transpose(order).flags.c_contiguous
 
 
 @method("view_as")
