@@ -52,11 +52,6 @@ def _divided(draw):
     return np.asarray(quotient * divisor), np.asarray(divisor)
 
 
-def _integers(draw):
-    a, b = draw.broadcastable(2)
-    return draw.integers(a, -5, 5), draw.integers(b, -5, 5)
-
-
 # -- arithmetic --------------------------------------------------------------------------------
 
 
@@ -419,8 +414,15 @@ def ge(input: Array, other: Array) -> Any:
     return np.greater_equal(input, other)
 
 
-for _comparison in (eq, ne, lt, le, gt, ge):
-    _comparison.samples(_integers)
+@eq.samples
+@ne.samples
+@lt.samples
+@le.samples
+@gt.samples
+@ge.samples
+def _(draw):
+    a, b = draw.broadcastable(2)
+    return draw.integers(a, -2, 2), draw.choice([draw.integers(b, -2, 2), 1, 0.5])
 
 
 @op(method=True, differentiable=False, formula="not x")
@@ -457,42 +459,48 @@ def bitwise_and(input: Array, other: Array) -> Any:
     >>> (x > 1) & (x < 3)
     tensor([False,  True, False])
     """
-    return _on_bits(np.bitwise_and, input, other)
+    return _on_bits("bitwise_and", np.bitwise_and, input, other)
 
 
 @op(method=True, operator="|", inplace=True, differentiable=False, promote="arithmetic")
 def bitwise_or(input: Array, other: Array) -> Any:
     """Return the bitwise (for booleans, logical) or, broadcast."""
-    return _on_bits(np.bitwise_or, input, other)
+    return _on_bits("bitwise_or", np.bitwise_or, input, other)
 
 
 @op(method=True, operator="^", inplace=True, differentiable=False, promote="arithmetic")
 def bitwise_xor(input: Array, other: Array) -> Any:
     """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
-    return _on_bits(np.bitwise_xor, input, other)
+    return _on_bits("bitwise_xor", np.bitwise_xor, input, other)
 
 
 @op(method=True, operator="~x", inplace=True, differentiable=False)
 def bitwise_not(input: Array) -> Any:
     """Return the bitwise (for booleans, logical) not."""
-    return _on_bits(np.bitwise_not, input)
+    return _on_bits("bitwise_not", np.bitwise_not, input)
 
 
-def _on_bits(function: np.ufunc, *operands: Any) -> Any:
+def _on_bits(name: str, function: np.ufunc, *operands: Any) -> Any:
     try:
         return function(*operands)
     except TypeError:
         found = ", ".join(str(np.result_type(operand)) for operand in operands)
-        name = {"invert": "bitwise_not"}.get(function.__name__, function.__name__)
         raise TypeError(f"{name}: expected integers or booleans, got {found}") from None
 
 
-for _logical in (logical_and, logical_or, bitwise_and, bitwise_or, bitwise_xor):
-    _logical.samples(_integers)
+@logical_and.samples
+@logical_or.samples
+@bitwise_and.samples
+@bitwise_or.samples
+@bitwise_xor.samples
+def _(draw):
+    a, b = draw.broadcastable(2)
+    return draw.integers(a, -5, 5), draw.integers(b, -5, 5)
 
 
-for _logical in (logical_not, bitwise_not):
-    _logical.samples(lambda draw: (draw.integers(draw.shape(), -2, 2),))
+@logical_not.samples
+@bitwise_not.samples
+def _(draw): return (draw.integers(draw.shape(), -2, 2),)
 
 
 @op(method=True, differentiable=False)
@@ -513,8 +521,10 @@ def isfinite(input: Array) -> Any:
     return np.isfinite(input)
 
 
-for _test in (isnan, isinf, isfinite):
-    _test.samples(lambda draw: (draw.array(draw.shape()) / draw.choice([1.0, np.inf, np.nan]),))
+@isnan.samples
+@isinf.samples
+@isfinite.samples
+def _(draw): return (np.asarray(draw.array(draw.shape()) * draw.choice([1.0, np.inf, np.nan])),)
 
 
 # -- functions ---------------------------------------------------------------------------------
@@ -530,9 +540,6 @@ def abs(input: Array) -> Any:
 def _(g, input): return g * sign(input)
 
 
-abs.samples(lambda draw: (draw.array(draw.shape(), avoid=[0]),))
-
-
 @op(method=True, inplace=True, formula="sign x")
 def sign(input: Array) -> Any:
     """Return 1, 0 or -1: the sign of each element; 0 for NaN."""
@@ -544,7 +551,9 @@ def sign(input: Array) -> Any:
 def _(g): return _zeros(g)
 
 
-sign.samples(lambda draw: (draw.array(draw.shape(), avoid=[0]),))
+@abs.samples
+@sign.samples
+def _(draw): return (draw.array(draw.shape(), avoid=[0]),)
 
 
 @op(method=True, inplace=True, promote="float", formula="e^x")
@@ -719,7 +728,7 @@ def where(condition: Array, input: Array, other: Array) -> Any:
         return _kept(input, condition)
     if _is_zero(input) and np.result_type(other).kind == "f":
         return _kept(other, np.logical_not(condition))
-    out = np.where(condition, input, other)
+    out: Any = np.where(condition, input, other)
     if isinstance(input, (int, float)) and isinstance(other, (int, float)):
         return out.astype(result_type(input, other))
     return out

@@ -1,0 +1,619 @@
+"""Reductions: sums, means, extrema and what is made of them, over some or all dimensions."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_cnn.core.op import Array, method, op
+from tinygrad_cnn.core.tensor import Tensor
+
+from . import shape
+from ._dims import normalize_dim, normalize_dims
+from .elementwise import exp, maximum, minimum, quiet, where
+
+# -- what reductions share ---------------------------------------------------------------------
+
+
+def widened(x: Any) -> Any:
+    """Return float16 as float32, in which sums are exact enough; anything else as it is."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _count(full: Sequence[int], dims: tuple[int, ...]) -> int:
+    """Return how many elements of shape `full` go into one of the result."""
+    return math.prod(full[i] for i in dims)
+
+
+def _spread(g: Any, full: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
+    """Return `g`, of a result's shape, broadcast to the shape `full` that was reduced."""
+    if not keepdim:
+        dims = normalize_dims("dim", dim, len(full))
+        g = shape.reshape(g, tuple(1 if i in dims else n for i, n in enumerate(full)))
+    return shape.broadcast_to(g, full)
+
+
+def _check_not_empty(
+    name: str, full: tuple[int, ...], dim: Any, error: type[Exception] = RuntimeError
+) -> None:
+    """Raise IndexError where a given dimension is empty, and `error` where all are reduced."""
+    dims = normalize_dims(name, dim, len(full))
+    if _count(full, dims) == 0:
+        raise (error if dim is None or dim == () else IndexError)(
+            f"{name}: nothing to choose from: dim {dims} of shape {full} has no elements"
+        )
+
+
+def _sample(draw):
+    full = draw.shape()
+    return draw.array(full, distinct=True), draw.dims(len(full)), draw.boolean()
+
+
+# -- sums --------------------------------------------------------------------------------------
+
+
+@op(name="sum", formula="Σ x")
+@quiet
+def _sum(input: Array, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
+    dims = normalize_dims("sum", dim, input.ndim)
+    if input.dtype.kind != "f":
+        return np.sum(input, axis=dims, keepdims=keepdim, dtype=np.int64)
+    total = np.sum(widened(input), axis=dims, keepdims=keepdim)
+    return total.astype(input.dtype, copy=False)
+
+
+@_sum.gradient("input")
+def _(g, input_shape, dim, keepdim): return _spread(g, input_shape, dim, keepdim)
+
+
+_sum.samples(_sample)
+
+
+@method("sum")
+def sum(
+    input: Array,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the sum over one dimension, several, or all; 0 where there are no elements.
+
+    Parameters
+    ----------
+    input : Tensor
+        Integers and booleans sum up to int64.
+    dim : int or tuple of int, optional
+        All dimensions where not given.
+    keepdim : bool
+        Leave the reduced dimensions in the shape, with size 1.
+    dtype : dtype, optional
+        Convert the input first.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If one is named twice.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> tg.sum(x), tg.sum(x, 0), tg.sum(x, (0, 1), keepdim=True)
+    (tensor(10.), tensor([4., 6.]), tensor([[10.]]))
+    """
+    return _sum(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
+
+
+@op(name="mean", formula="mean x")
+@quiet
+def _mean(input: Array, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
+    dims = normalize_dims("mean", dim, input.ndim)
+    _check_floating("mean", input)
+    total = np.sum(widened(input), axis=dims, keepdims=keepdim)
+    return np.true_divide(total, _count(input.shape, dims)).astype(input.dtype, copy=False)
+
+
+@_mean.gradient("input")
+def _(g, input_shape, dim, keepdim):
+    count = _count(input_shape, normalize_dims("mean", dim, len(input_shape)))
+    return _spread(g / count, input_shape, dim, keepdim)
+
+
+_mean.samples(_sample)
+
+
+@method("mean")
+def mean(
+    input: Array,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the mean over one dimension, several, or all; NaN where there are no elements.
+
+    The parameters and errors are those of `sum`; integers need a floating `dtype`, or
+    ``RuntimeError`` is raised.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.mean(tg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
+    tensor([1.5000, 3.5000])
+    """
+    return _mean(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
+
+
+def _check_floating(name: str, input: Any) -> None:
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"{name}: input must be floating, got {input.dtype}; convert it first")
+
+
+@op(name="prod", formula="Π x")
+@quiet
+def _prod(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
+    axis = None if dim is None else normalize_dim("prod", dim, input.ndim)
+    if input.dtype.kind != "f":
+        return np.prod(input, axis=axis, keepdims=keepdim, dtype=np.int64)
+    return np.prod(widened(input), axis=axis, keepdims=keepdim).astype(input.dtype, copy=False)
+
+
+@_prod.gradient("input")
+def _(g, input, out, dim, keepdim):
+    if not any(input == 0):
+        return _spread(g * out, input.shape, dim, keepdim) / input
+    # Division fails: for each element, multiply the others.
+    # [..., n] -> [..., 1, n], ones on the diagonal of [..., n, n] -> [..., n]
+    rows = shape.reshape(input, (-1,)) if dim is None else shape.movedim(input, dim, -1)
+    n = rows.shape[-1]
+    rows = shape.reshape(rows, (*rows.shape[:-1], 1, n))
+    others = _prod(where(np.eye(n, dtype=bool), 1, rows), -1)
+    if dim is None:
+        others = shape.reshape(others, input.shape)
+    elif input.ndim:
+        others = shape.movedim(others, -1, dim)
+    return _spread(g, input.shape, dim, keepdim) * others
+
+
+@_prod.samples
+def _(draw):
+    full = draw.shape()
+    x = draw.array(full, avoid=[0])
+    if draw.boolean():
+        x = np.where(draw.mask(full), x, 0)
+    return x, draw.choice([None, draw.dim(len(full) or 1)]), draw.boolean()
+
+
+@method("prod")
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Return the product over one dimension, or all; 1 where there are no elements.
+
+    The parameters and errors are those of `sum`. The gradient is right also where elements
+    are 0.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([0.0, 2.0, 3.0], requires_grad=True)
+    >>> tg.prod(x).backward()
+    >>> x.grad
+    tensor([6., 0., 0.])
+    """
+    return _prod(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
+
+
+@op(name="logsumexp", promote="float", formula="log Σ e^x")
+@quiet
+def _logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) -> Any:
+    dims = normalize_dims("logsumexp", dim, input.ndim)
+    wide = widened(input)
+    top = np.max(wide, axis=dims, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0).astype(wide.dtype)
+    total = np.log(np.sum(np.exp(wide - top), axis=dims, keepdims=True)) + top
+    return (total if keepdim else np.squeeze(total, dims)).astype(input.dtype, copy=False)
+
+
+@_logsumexp.gradient("input")
+def _(g, input, out, dim, keepdim):
+    # softmax(x) = e^(x - out); where all of x is -inf, e^(x - 0) = 0
+    level = _spread(where(out == -np.inf, 0, out), input.shape, dim, keepdim)
+    return _spread(g, input.shape, dim, keepdim) * exp(input - level)
+
+
+_logsumexp.samples(_sample)
+
+
+@method("logsumexp")
+def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) -> Tensor:
+    """Return ``log(sum(exp(input), dim))``, stable for inputs of any size.
+
+    The parameters and errors are those of `sum`. A slice of nothing but -inf gives -inf, with
+    gradient 0 (PyTorch: NaN).
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.logsumexp(tg.tensor([1e4, 1e4]), dim=0)
+    tensor(10000.6934)
+    """
+    return _logsumexp(input, dim, keepdim)
+
+
+# -- variance ----------------------------------------------------------------------------------
+
+
+@op(name="var", formula="var x")
+@quiet
+def _var(
+    input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
+) -> Any:
+    return _variance("var", input, dim, correction, keepdim).astype(input.dtype, copy=False)
+
+
+@_var.gradient("input")
+def _(g, input, dim, correction, keepdim):
+    return _variance_gradient(g, input, dim, correction, keepdim)
+
+
+@op(name="std", formula="std x")
+@quiet
+def _std(
+    input: Array, dim: int | tuple[int, ...] | None, correction: float, keepdim: bool
+) -> Any:
+    variance = _variance("std", input, dim, correction, keepdim)
+    return np.sqrt(variance).astype(input.dtype, copy=False)
+
+
+@_std.gradient("input")
+def _(g, input, out, dim, correction, keepdim):
+    # 1 / (2 std) times that of var; 0 where all elements are the same, as in PyTorch
+    flat = out == 0
+    g = where(flat, 0, g / (2 * where(flat, 1, out)))
+    return _variance_gradient(g, input, dim, correction, keepdim)
+
+
+def _variance(name: str, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    dims = normalize_dims(name, dim, input.ndim)
+    _check_floating(name, input)
+    wide = widened(input)
+    count = _count(input.shape, dims)
+    centered = wide - np.true_divide(np.sum(wide, axis=dims, keepdims=True), count)
+    total = np.sum(np.square(centered), axis=dims, keepdims=keepdim)
+    return np.true_divide(total, builtins.max(count - correction, 0))
+
+
+def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    # 2 (x - mean) / (n - correction): the mean's own gradient cancels
+    count = _count(input.shape, normalize_dims("var", dim, input.ndim))
+    g = _spread(g * 2 / builtins.max(count - correction, 0), input.shape, dim, keepdim)
+    return g * (input - _mean(input, dim, True))
+
+
+@_var.samples
+@_std.samples
+def _(draw):
+    full = draw.shape(min_side=2, min_dims=1)
+    return draw.array(full, distinct=True), draw.dims(len(full)), draw.choice([1, 0, 0.5]), draw.boolean()
+
+
+@method("var")
+def var(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """Return the variance over one dimension, several, or all.
+
+    Parameters
+    ----------
+    input : Tensor
+        Floating.
+    dim : int or tuple of int, optional
+        All dimensions where not given.
+    unbiased : bool, optional
+        The older way to say `correction`: True is 1, False is 0.
+    keepdim : bool
+        Leave the reduced dimensions in the shape, with size 1.
+    correction : number
+        The sum of the squared differences is divided by the count less this; 1 where not given.
+        Where that leaves nothing, the result is NaN.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If one is named twice, or the input is not floating.
+    TypeError
+        If both `unbiased` and `correction` are given.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([1.0, 2.0, 3.0, 4.0])
+    >>> tg.var(x), tg.var(x, correction=0)
+    (tensor(1.6667), tensor(1.2500))
+    """
+    return _var(input, *_corrected("var", dim, unbiased, correction), keepdim)
+
+
+@method("std")
+def std(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> Tensor:
+    """Return the standard deviation: the square root of `var`, whose parameters it has.
+
+    Where it is 0, so is its gradient.
+    """
+    return _std(input, *_corrected("std", dim, unbiased, correction), keepdim)
+
+
+def _corrected(
+    name: str, dim: Any, unbiased: bool | None, correction: float | None
+) -> tuple[Any, float]:
+    if isinstance(dim, bool):  # var(input, unbiased)
+        dim, unbiased = None, dim
+    if unbiased is None:
+        return dim, 1 if correction is None else correction
+    if correction is not None:
+        raise TypeError(f"{name}: give unbiased or correction, not both")
+    return dim, int(unbiased)
+
+
+# -- extrema -----------------------------------------------------------------------------------
+
+
+class Extrema(NamedTuple):
+    """What `max` and `min` return along a dimension."""
+
+    values: Tensor
+    indices: Tensor
+
+
+@op(method=True, formula="max x")
+@quiet
+def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -> Any:
+    """Return the maximum over one dimension, several, or all; NaN where there is one.
+
+    The gradient is shared evenly among the elements that are the maximum. The parameters and
+    errors are those of `sum`.
+
+    Raises
+    ------
+    IndexError, RuntimeError
+        If there are no elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[1.0, 1.0], [0.0, 2.0]], requires_grad=True)
+    >>> tg.amax(x, 1).sum().backward()
+    >>> x.grad
+    tensor([[0.5000, 0.5000],
+            [0.0000, 1.0000]])
+    """
+    _check_not_empty("amax", input.shape, dim)
+    return np.max(input, axis=normalize_dims("amax", dim, input.ndim), keepdims=keepdim)
+
+
+@op(method=True, formula="min x")
+@quiet
+def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -> Any:
+    """Return the minimum over one dimension, several, or all; otherwise as `amax`."""
+    _check_not_empty("amin", input.shape, dim)
+    return np.min(input, axis=normalize_dims("amin", dim, input.ndim), keepdims=keepdim)
+
+
+def _shared(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
+    """Return `g` shared evenly among the elements that are equal to `out`.
+
+    A NaN is the extremum of its slice, though not equal to itself.
+    """
+    chosen = (input == _spread(out, input.shape, dim, keepdim)) | (input != input)
+    share = g / shape.to(_sum(chosen, dim, keepdim), g.dtype)
+    return where(chosen, _spread(share, input.shape, dim, keepdim), 0)
+
+
+@amax.gradient("input")
+def _(g, input, out, dim, keepdim): return _shared(g, input, out, dim, keepdim)
+
+
+@amin.gradient("input")
+def _(g, input, out, dim, keepdim): return _shared(g, input, out, dim, keepdim)
+
+
+@amax.samples
+@amin.samples
+def _(draw):
+    full = draw.shape()
+    return draw.array(full, distinct=True), draw.dims(len(full)) or (), draw.boolean()
+
+
+@op(name="max", auxiliary=("indices",), formula="max x")
+def _max(input: Array, dim: int, keepdim: bool) -> Any:
+    return _chosen("max", np.argmax, input, dim, keepdim)
+
+
+@op(name="min", auxiliary=("indices",), formula="min x")
+def _min(input: Array, dim: int, keepdim: bool) -> Any:
+    return _chosen("min", np.argmin, input, dim, keepdim)
+
+
+def _chosen(name: str, argument: Any, input: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
+    axis = normalize_dim(name, dim, input.ndim)
+    _check_not_empty(name, input.shape, axis)
+    if input.ndim == 0:
+        return input.copy(), np.zeros((), np.int64)
+    indices = argument(input, axis=axis, keepdims=True)
+    values = np.take_along_axis(input, indices, axis)
+    return (values, indices) if keepdim else (values.squeeze(axis), indices.squeeze(axis))
+
+
+def _to_chosen(g: Any, indices: Any, full: tuple[int, ...], dim: int, keepdim: bool) -> Any:
+    """Return `g` in the places that `indices` names along `dim`, and 0 elsewhere."""
+    if not full:
+        return g
+    axis = dim % len(full)
+    reduced = tuple(1 if i == axis else n for i, n in enumerate(full))
+    places = np.arange(full[axis]).reshape((-1,) + (1,) * (len(full) - axis - 1))
+    return where(places == np.reshape(indices, reduced), shape.reshape(g, reduced), 0)
+
+
+@_max.gradient("input")
+def _(g, indices, input_shape, dim, keepdim):
+    return _to_chosen(g, indices, input_shape, dim, keepdim)
+
+
+@_min.gradient("input")
+def _(g, indices, input_shape, dim, keepdim):
+    return _to_chosen(g, indices, input_shape, dim, keepdim)
+
+
+@_max.samples
+@_min.samples
+def _(draw):
+    full = draw.shape()
+    return draw.array(full, distinct=True), draw.dim(len(full) or 1), draw.boolean()
+
+
+@method("max")
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+    """Return the maximum of all elements, those along a dimension, or the larger of two tensors.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int or Tensor, optional
+        A dimension; or the other tensor, for `maximum`.
+    keepdim : bool
+        Leave the reduced dimension in the shape, with size 1.
+
+    Returns
+    -------
+    Tensor, or Extrema for a dimension
+        ``Extrema(values, indices)``: the indices are those of the first maximum, to which the
+        gradient goes. With no dimension it is shared evenly among all maxima. A NaN counts as
+        the maximum.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension, or it is empty.
+    RuntimeError
+        If there are no elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[1.0, 5.0], [4.0, 3.0]])
+    >>> tg.max(x)
+    tensor(5.)
+    >>> tg.max(x, 1).indices
+    tensor([1, 0])
+    """
+    if dim is None:
+        _check_not_empty("max", input.shape, None)
+        return amax(input)
+    return maximum(input, dim) if isinstance(dim, Tensor) else Extrema(*_max(input, dim, keepdim))
+
+
+@method("min")
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
+    """Return the minimum of all elements, those along a dimension, or the smaller of two tensors.
+
+    Otherwise as `max`.
+    """
+    if dim is None:
+        _check_not_empty("min", input.shape, None)
+        return amin(input)
+    return minimum(input, dim) if isinstance(dim, Tensor) else Extrema(*_min(input, dim, keepdim))
+
+
+@op(method=True, differentiable=False)
+def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the index of the first maximum along a dimension, or in the flattened tensor.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension, or there are no elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[1.0, 5.0], [4.0, 3.0]])
+    >>> tg.argmax(x), tg.argmax(x, dim=0)
+    (tensor(1), tensor([1, 0]))
+    """
+    _check_not_empty("argmax", input.shape, dim, IndexError)
+    axis = None if dim is None else normalize_dim("argmax", dim, input.ndim)
+    return np.argmax(input, axis=axis, keepdims=keepdim)
+
+
+@op(method=True, differentiable=False)
+def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the index of the first minimum along a dimension, or in the flattened tensor.
+
+    Otherwise as `argmax`.
+    """
+    _check_not_empty("argmin", input.shape, dim, IndexError)
+    axis = None if dim is None else normalize_dim("argmin", dim, input.ndim)
+    return np.argmin(input, axis=axis, keepdims=keepdim)
+
+
+@argmax.samples
+@argmin.samples
+def _(draw):
+    full = draw.shape()
+    dim = draw.choice([None, draw.dim(len(full) or 1)])
+    return draw.integers(full, -2, 2), dim, draw.boolean()
+
+
+# -- logic -------------------------------------------------------------------------------------
+
+
+@op(method=True, differentiable=False)
+def all(
+    input: Array, dim: int | tuple[int, ...] | None = None, keepdim: bool = False
+) -> Any:
+    """Return whether all elements are not 0, over one dimension, several, or all.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.all(tg.tensor([[True, False], [True, True]]), dim=1)
+    tensor([False,  True])
+    """
+    return np.all(input, axis=normalize_dims("all", dim, input.ndim), keepdims=keepdim)
+
+
+@op(method=True, differentiable=False)
+def any(
+    input: Array, dim: int | tuple[int, ...] | None = None, keepdim: bool = False
+) -> Any:
+    """Return whether some element is not 0, over one dimension, several, or all."""
+    return np.any(input, axis=normalize_dims("any", dim, input.ndim), keepdims=keepdim)
+
+
+@all.samples
+@any.samples
+def _(draw):
+    full = draw.shape()
+    return draw.mask(full), draw.dims(len(full)), draw.boolean()
