@@ -57,39 +57,45 @@ def statements(snapshot: Snapshot, legend: bool) -> list[str]:
     alone is not drawn: its path stands in the operation's box.
     """
     return [
-        *_Frames(snapshot).lines(0, "\t"),
+        *_frame(snapshot, _contents(snapshot), 0),
         *_edges(snapshot),
         *(_legend(snapshot) if legend else ()),
     ]
 
 
-class _Frames:
-    """What stands in each frame."""
+def _contents(snapshot: Snapshot) -> list[list[tuple[str, int]]]:
+    """Return what stands in each frame, ("vertex", 7) or ("frame", 2), in the snapshot's order."""
+    contents: list[list[tuple[str, int]]] = [[] for _ in snapshot.frames]
+    placed = {0}
+    for number, vertex in enumerate(snapshot.vertices):
+        frame = vertex.frame
+        while frame not in placed:
+            placed.add(frame)
+            parent = snapshot.frames[frame].parent
+            contents[parent].append(("frame", frame))
+            frame = parent
+        contents[vertex.frame].append(("vertex", number))
+    return contents
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.vertices: list[list[int]] = [[] for _ in snapshot.frames]
-        self.frames: list[list[int]] = [[] for _ in snapshot.frames]
-        for number, vertex in enumerate(snapshot.vertices):
-            self.vertices[vertex.frame].append(number)
-        for number, frame in enumerate(snapshot.frames[1:], 1):
-            self.frames[frame.parent].append(number)
 
-    def lines(self, number: int, indent: str, path: str = "") -> Iterator[str]:
-        """Yield the lines of what is in a frame; `path` goes into each vertex."""
-        for i in self.vertices[number]:
-            vertex = self.snapshot.vertices[i]
-            label = _quoted(_label(vertex, path))
-            yield f"{indent}n{i} [label={label} {_STYLES[vertex.kind]}]\n"
-        for i in self.frames[number]:
-            path = self.snapshot.frames[i].path
-            if len(self.vertices[i]) == 1 and not self.frames[i]:
-                yield from self.lines(i, indent, path)
+def _frame(
+    snapshot: Snapshot, contents: list[list[tuple[str, int]]], outer: int, indent: str = "\t"
+) -> Iterator[str]:
+    """Yield the lines of what stands in the frame number `outer`."""
+    for what, number in contents[outer]:
+        path = ""
+        if what == "frame":
+            path = snapshot.frames[number].path
+            if len(contents[number]) > 1 or contents[number][0][0] == "frame":
+                yield f"{indent}subgraph cluster_{number} {{\n"
+                yield f"{indent}\tlabel={_quoted(path)} {_FRAME}\n"
+                yield from _frame(snapshot, contents, number, f"{indent}\t")
+                yield f"{indent}}}\n"
                 continue
-            yield f"{indent}subgraph cluster_{i} {{\n"
-            yield f"{indent}\tlabel={_quoted(path)} {_FRAME}\n"
-            yield from self.lines(i, indent + "\t")
-            yield f"{indent}}}\n"
+            _, number = contents[number][0]  # one operation alone
+        vertex = snapshot.vertices[number]
+        label = _quoted(_label(vertex, path))
+        yield f"{indent}n{number} [label={label} {_STYLES[vertex.kind]}]\n"
 
 
 def _edges(snapshot: Snapshot) -> Iterator[str]:
@@ -121,7 +127,7 @@ def _label(vertex: Vertex, path: str) -> str:
         name = vertex.name
     if vertex.value is not None:
         known = _short(vertex.value)
-        lines.append(f"{name} = {known}" if name else known)
+        lines.append(f"{name} = {known}" if name else f"= {known}" if lines else known)
     elif name:
         lines.append(name)
     if vertex.kind != "operation" and vertex.value is None and vertex.shape is not None:

@@ -150,27 +150,16 @@ def draw(
     >>> print(graph.source)
     digraph {
     ...
-    	n0 [label="a = 2" ...]
-    	n1 [label="b = -3" ...]
-    	n2 [label="mul = -6" ...]
-    	n3 [label="output = -6" ...]
-    	n0 -> n2
-    	n1 -> n2
-    	n2 -> n3
+        n0 [label="a = 2" ...]
+        n1 [label="b = -3" ...]
+        n2 [label="mul" ...]
+        n3 [label="output = -6" ...]
+        n0 -> n2
+        n1 -> n2
+        n2 -> n3 [weight=4]
     }
     """
-    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    for i, root in enumerate(roots):
-        if not isinstance(root, Tensor):
-            raise TypeError(f"draw: expected Tensors, got {type(root).__name__}")
-        if not root.requires_grad:
-            which = "the tensor" if len(roots) == 1 else f"tensor {i}"
-            raise RuntimeError(
-                f"draw: {which} has no recorded graph: it does not require grad, because nothing "
-                "that made it does, or because it was made under no_grad() or detached"
-            )
-    if not roots:
-        raise RuntimeError("draw: no tensors given")
+    roots = _checked(tensors)
     names = dict(params or {})
     parameters = list(names.values() if model is None else model.parameters())
     if model is not None:
@@ -182,6 +171,24 @@ def draw(
         edge_attr=dot.EDGE_STYLE,
         body=dot.statements(trace(roots, names, parameters), legend),
     )
+
+
+def _checked(tensors: Any) -> list[Tensor]:
+    roots = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+    if not roots:
+        raise RuntimeError("draw: no tensors given")
+    for i, root in enumerate(roots):
+        if not isinstance(root, Tensor):
+            raise TypeError(
+                f"draw: expected a Tensor or a sequence of Tensors, got {type(root).__name__}"
+            )
+        if not root.requires_grad:
+            which = "the tensor" if len(roots) == 1 else f"tensor {i}"
+            raise RuntimeError(
+                f"draw: {which} has no recorded graph: it does not require grad, because nothing "
+                "that made it does, or because it was made under no_grad() or detached"
+            )
+    return roots
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
 
-_WORDS = {"padding": "pad", "output_size": "to"}
-_SPATIAL = frozenset(["kernel_size", "stride", "padding", "dilation", "output_size"])
-_ALWAYS = frozenset(["kernel_size", "stride"])  # shown at their defaults, too
+_KERNEL = ("kernel_size", "kernel")
+_SPATIAL = (*_KERNEL, "stride", "padding", "dilation")
+_WORDS = {"kernel_size": "", "kernel": "", "padding": "pad", "output_size": "to"}
+_NEUTRAL = {"padding": 0, "dilation": 1, "ceil_mode": False}  # where an operation has no default
 _LONGEST = 32  # characters of one option
 
 
@@ -23,11 +25,11 @@ def describe(node: Node) -> str:
     Those are the options that differ from the operation's defaults, and always a stride.
     """
     words = [kernel] if (kernel := _kernel(node)) else []
-    for name, value in node.options.items():
-        default = node.op.signature.parameters[name].default
-        if value is None or (name not in _ALWAYS and _same(value, default)):
-            continue
-        words.append(_option(name, value, node.name()))
+    for name, value, default in _options(node):
+        always = name == "stride" or name in _KERNEL
+        known = value is None or name.endswith("_shape") or (_same(value, default) and not always)
+        if not known:
+            words.append(_option(name, value, node.name().endswith("2d")))
     return f"{node.name()} {', '.join(words)}".rstrip()
 
 
@@ -66,22 +68,30 @@ def _kernel(node: Node) -> str:
     return ""
 
 
-def _option(name: str, value: Any, operation: str) -> str:
+def _options(node: Node) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each option's name, value and default; a named tuple is several options."""
+    for name, value in node.options.items():
+        if hasattr(value, "_asdict"):
+            for field, part in value._asdict().items():
+                yield field, part, _NEUTRAL.get(field)
+        else:
+            yield name, value, node.op.signature.parameters[name].default
+
+
+def _option(name: str, value: Any, plane: bool) -> str:
     if value is True:
         return name
-    if name in _SPATIAL:
-        plane = operation.endswith("2d") and name in ("kernel_size", "output_size")
-        if plane and isinstance(value, int):
-            value = (value, value)
-        if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
-            text = str(value[0]) if len(set(value)) == 1 and not plane else sizes(value)
-        else:
-            text = _text(value)
-    else:
-        text = _text(value)
+    if plane and name in _KERNEL and isinstance(value, int):
+        value = (value, value)
+    if isinstance(value, tuple) and all(isinstance(side, int) for side in value):
+        if name in _SPATIAL and name not in _KERNEL and len(set(value)) == 1:
+            value = value[0]
+        elif name in _SPATIAL or name.endswith("size"):
+            value = sizes(value)
+    text = _text(value)
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST - 1]}…"
-    return text if name == "kernel_size" else f"{_WORDS.get(name, name)} {text}"
+    return f"{_WORDS.get(name, name)} {text}".lstrip()
 
 
 def _text(value: Any) -> str:

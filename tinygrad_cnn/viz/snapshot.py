@@ -178,14 +178,18 @@ class _Tracer:
             while not _within(node.scope, self.frames[current].path):
                 current = self.frames[current].parent
             path = self.frames[current].path
-            for part in node.scope[len(path) :].lstrip(".").split(".") if node.scope != path else ():
+            for part in (
+                node.scope[len(path) :].lstrip(".").split(".") if node.scope != path else ()
+            ):
                 path = f"{path}.{part}" if path else part
                 self.frames.append(Frame(path, current))
                 current = len(self.frames) - 1
             self.frame_of[node] = current
             for parent in node.parents:
                 if isinstance(parent, Tensor):
-                    self.frame_of[parent] = self._around(self.frame_of.get(parent, current), current)
+                    self.frame_of[parent] = self._around(
+                        self.frame_of.get(parent, current), current
+                    )
 
     def _around(self, first: int, second: int) -> int:
         """Return the innermost frame around both; a frame's number is above its parent's."""
