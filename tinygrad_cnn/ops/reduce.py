@@ -171,14 +171,12 @@ def _(g, input, out, dim, keepdim):
         return _spread(g * out, input.shape, dim, keepdim) / input
     # Division fails: for each element, multiply the others.
     # [..., n] -> [..., 1, n], ones on the diagonal of [..., n, n] -> [..., n]
-    rows = shape.reshape(input, (-1,)) if dim is None else shape.movedim(input, dim, -1)
+    flat = dim is None or input.ndim < 2
+    rows = shape.reshape(input, (-1,)) if flat else shape.movedim(input, dim, -1)
     n = rows.shape[-1]
     rows = shape.reshape(rows, (*rows.shape[:-1], 1, n))
     others = _prod(where(np.eye(n, dtype=bool), 1, rows), -1)
-    if dim is None:
-        others = shape.reshape(others, input.shape)
-    elif input.ndim:
-        others = shape.movedim(others, -1, dim)
+    others = shape.reshape(others, input.shape) if flat else shape.movedim(others, -1, dim)
     return _spread(g, input.shape, dim, keepdim) * others
 
 
