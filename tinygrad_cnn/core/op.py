@@ -274,7 +274,7 @@ class Op(Generic[P, R]):
         for i in self.inputs:
             value = values[i]
             wanted += wanted
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and not self.variadic:
                 traced = True
                 arrays[i] = data = value.data
                 if data.dtype is not dtype:
