@@ -1,0 +1,19 @@
+"""The operations, one file per family: forward, gradient rules and Tensor methods side by side."""
+
+from tinygrad_cnn.core.op import incomplete
+
+from . import (
+    activation as activation,
+    conv as conv,
+    creation as creation,
+    elementwise as elementwise,
+    indexing as indexing,
+    linalg as linalg,
+    loss as loss,
+    pool as pool,
+    reduce as reduce,
+    shape as shape,
+)
+
+if _missing := list(incomplete()):
+    raise TypeError("operations without gradient rules: " + "; ".join(_missing))
