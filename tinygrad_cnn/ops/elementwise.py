@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.dtypes import result_type
+from tinygrad_cnn.core.dtypes import bool_, result_type
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
@@ -721,31 +721,38 @@ def where(condition: Array, input: Array, other: Array) -> Any:
     >>> tg.where(x > 0, x, 0)
     tensor([0., 2.])
     """
-    kind = np.result_type(condition)
-    if kind != np.bool_:
+    kind = getattr(condition, "dtype", type(condition))
+    if bool_ != kind:
         raise RuntimeError(f"where: condition must be boolean, got {kind}")
-    if _is_zero(other) and np.result_type(input).kind == "f":
+    if _is_zero(other) and _is_floating(input):
         return _kept(input, condition)
-    if _is_zero(input) and np.result_type(other).kind == "f":
+    if _is_zero(input) and _is_floating(other):
         return _kept(other, np.logical_not(condition))
     out: Any = np.where(condition, input, other)
-    if isinstance(input, (int, float)) and isinstance(other, (int, float)):
+    if type(input) in _NUMBERS and type(other) in _NUMBERS:  # np.float64 is a float, too
         return out.astype(result_type(input, other))
     return out
 
 
 def _is_zero(value: Any) -> bool:
-    return isinstance(value, (int, float)) and value == 0
+    return type(value) in _NUMBERS and value == 0
 
 
-def _kept(x: Any, condition: Any) -> Any:
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _kept(x: np.ndarray, condition: Any) -> Any:
     """Return `x` where `condition` holds, and 0 elsewhere.
 
     The integers that `x` has for bits are multiplied by 0 or 1, so that inf and NaN vanish too.
     `np.where` branches at every element, and is 15 times slower for random conditions.
     """
-    x = np.asarray(x)
-    return np.multiply(x.view(f"i{x.itemsize}"), condition).view(x.dtype)
+    return np.multiply(x.view(_BITS[x.itemsize]), condition).view(x.dtype)
+
+
+_NUMBERS = (int, float, bool)
+_BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
 @where.gradient("input")
