@@ -25,6 +25,7 @@ from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.op import Array, Arrays, op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops.conv import conv2d
+from tinygrad_cnn.ops.pool import max_pool2d
 from tinygrad_cnn.viz import Graph, draw
 from tinygrad_cnn.viz.snapshot import Snapshot, trace
 
@@ -323,6 +324,17 @@ def test_titles_name_the_options_that_matter():
 def test_options_of_any_kind(option, words):
     result, _ = larger(leaf(1.0, 2.0), 0, of=option)
     assert title(result) == f"viz_test_maximum {words}"
+
+
+def test_named_tuple_is_several_options():
+    image = leaf(shape=(1, 2, 9, 9))
+    assert title(max_pool2d(image, 3, 2, 1)) == "max_pool2d 3×3, stride 2, pad 1"
+    assert title(max_pool2d(image, (2, 3))) == "max_pool2d 2×3, stride 2×3"
+    assert title(max_pool2d(image, 2, ceil_mode=True)) == "max_pool2d 2×2, stride 2, ceil_mode"
+
+
+def test_shape_is_left_to_the_arrow():
+    assert title(leaf(shape=(2, 3)).reshape(6)) == "reshape"
 
 
 def test_option_at_its_default_is_left_out():

@@ -15,7 +15,17 @@ from tinygrad_cnn.core.tensor import Tensor
 _KERNEL = ("kernel_size", "kernel")
 _SPATIAL = (*_KERNEL, "stride", "padding", "dilation")
 _WORDS = {"kernel_size": "", "kernel": "", "padding": "pad", "output_size": "to"}
-_NEUTRAL = {"padding": 0, "dilation": 1, "ceil_mode": False}  # where an operation has no default
+# PyTorch's defaults, for operations that leave them to the function which calls them
+_USUAL = {
+    "padding": 0,
+    "dilation": 1,
+    "ceil_mode": False,
+    "count_include_pad": True,
+    "keepdim": False,
+    "correction": 1,
+    "reduction": "mean",
+    "ignore_index": -100,
+}
 _LONGEST = 32  # characters of one option
 
 
@@ -26,10 +36,11 @@ def describe(node: Node) -> str:
     """
     words = [kernel] if (kernel := _kernel(node)) else []
     for name, value, default in _options(node):
-        always = name == "stride" or name in _KERNEL
-        known = value is None or name.endswith("_shape") or (_same(value, default) and not always)
-        if not known:
-            words.append(_option(name, value, node.name().endswith("2d")))
+        if name != "stride" and name not in _KERNEL and _same(value, default):
+            continue
+        if value is None or name.endswith("_shape") or _repeats_shape(name, value, node):
+            continue
+        words.append(_option(name, value, node.name().endswith("2d")))
     return f"{node.name()} {', '.join(words)}".rstrip()
 
 
@@ -73,9 +84,16 @@ def _options(node: Node) -> Iterator[tuple[str, Any, Any]]:
     for name, value in node.options.items():
         if hasattr(value, "_asdict"):
             for field, part in value._asdict().items():
-                yield field, part, _NEUTRAL.get(field)
+                yield field, part, _USUAL.get(field)
         else:
-            yield name, value, node.op.signature.parameters[name].default
+            parameter = node.op.signature.parameters[name]
+            given = parameter.default is not parameter.empty
+            yield name, value, parameter.default if given else _USUAL.get(name)
+
+
+def _repeats_shape(name: str, value: Any, node: Node) -> bool:
+    """Return whether the option says what the arrow under the operation says: its shape."""
+    return name in ("shape", "size") and isinstance(value, tuple) and value == node.shape
 
 
 def _option(name: str, value: Any, plane: bool) -> str:
