@@ -195,7 +195,7 @@ def _write(array: np.ndarray, index: Any, value: Any) -> None:
             array[index] = value
     except IndexError as error:
         raise _error("setitem", error) from None
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # the latter where a mask meets several dimensions
         raise RuntimeError(f"setitem: {error}") from None
 
 
@@ -229,7 +229,7 @@ def _normalized(index: Any, keep: bool) -> Any:
     if slice in kinds:
         for part in parts:
             if part.__class__ is slice and part.step is not None and part.step < 1:
-                raise ValueError(f"slices: the step must be positive, got {part.step}")
+                raise ValueError(f"index: the step of a slice must be positive, got {part.step}")
     if {int, np.ndarray} <= kinds and not kinds <= {int, np.ndarray}:
         return _integers_first(parts)
     return parts

@@ -703,9 +703,6 @@ def _(draw):
     return draw.array(shape), tuple(draw.integer(-1, 2) for _ in range(2 * sides)), 0.5
 
 
-_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-
 def pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
@@ -739,19 +736,25 @@ def pad(
     """
     if mode == "constant":
         return _pad(input, tuple(pad), 0 if value is None else value)
-    if mode not in _MODES:
-        raise ValueError(f"pad: mode must be constant, {', '.join(_MODES)}, got {mode!r}")
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ValueError(f"pad: mode must be constant, reflect, replicate or circular, got {mode!r}")
     if value is not None:
         raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
     for dim, (before, after) in enumerate(zip(*_per_dim("pad", pad, input.ndim), strict=True)):
         if not before and not after:
             continue
         size = input.shape[dim]
-        widest = {"reflect": size - 1, "replicate": math.inf if size else 0, "circular": size}
-        if max(before, after) > widest[mode] or size + min(before, 0) + min(after, 0) < 0:
+        kept = size + min(before, 0) + min(after, 0)
+        widest = {"reflect": size - 1, "replicate": math.inf if size else 0, "circular": kept}
+        if kept < 0 or max(before, after) > widest[mode]:
             raise RuntimeError(f"pad: {mode} by {(before, after)} does not fit dim {dim} of {size}")
-        index = np.pad(np.arange(size), (max(before, 0), max(after, 0)), _MODES[mode])  # type: ignore[call-overload]
-        index = index[max(-before, 0) : len(index) - max(-after, 0)]
+        places = np.arange(-before, size + after)
+        if mode == "reflect":
+            index = size - 1 - np.abs(size - 1 - np.abs(places))
+        elif mode == "replicate":
+            index = np.clip(places, 0, size - 1)
+        else:  # of what is left after cropping
+            index = (places - max(-before, 0)) % max(kept, 1) + max(-before, 0)
         input = input[(*(slice(None),) * dim, index)]
     return input
 

@@ -1,0 +1,583 @@
+"""Shape and dtype operations against loops over elements, and their errors."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from tinygrad_cnn.core.dtypes import float16, float32, float64, int32, int64
+from tinygrad_cnn.core.engine import grad
+from tinygrad_cnn.core.modes import no_grad
+from tinygrad_cnn.core.op import registry
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.ops import shape as ops
+from tinygrad_cnn.ops.creation import arange, ones, rand, tensor, zeros
+from tinygrad_cnn.testing import Draw
+
+
+def drawn(name, seed):
+    return registry[name].sampler(Draw.from_seed(seed))
+
+
+def built(shape, element, dtype=np.float64):
+    """Return an array whose element at each index is ``element(*index)``."""
+    out = np.empty(shape, dtype)
+    for index in np.ndindex(out.shape):
+        out[index] = element(*index)
+    return out
+
+
+def same(got, expected):
+    got = got.data if isinstance(got, Tensor) else np.asarray(got)
+    assert got.dtype == expected.dtype
+    np.testing.assert_array_equal(got, expected, strict=True)
+
+
+# -- one oracle for each operation -------------------------------------------------------------
+
+
+def naive_reshape(x, shape):
+    known = math.prod(n for n in shape if n != -1)
+    shape = tuple(x.size // known if n == -1 else n for n in shape)
+    flat = [x[index] for index in np.ndindex(x.shape)]
+    places = {index: i for i, index in enumerate(np.ndindex(shape))}
+    return built(shape, lambda *index: flat[places[index]])
+
+
+def naive_permute(x, dims):
+    dims = [d % x.ndim for d in dims]
+    shape = [x.shape[d] for d in dims]
+    return built(shape, lambda *index: x[tuple(index[dims.index(d)] for d in range(x.ndim))])
+
+
+def naive_transpose(x, dim0, dim1):
+    order = list(range(x.ndim))
+    if order:
+        order[dim0], order[dim1] = order[dim1], order[dim0]
+    return naive_permute(x, order)
+
+
+def naive_flip(x, dims):
+    dims = dims if isinstance(dims, tuple) else (dims,)
+    turned = {d % x.ndim for d in dims}
+    return built(
+        x.shape,
+        lambda *index: x[tuple(x.shape[d] - 1 - i if d in turned else i for d, i in enumerate(index))],
+    )
+
+
+def naive_broadcast_to(x, size):
+    lead = len(size) - x.ndim
+    return built(
+        size,
+        lambda *index: x[tuple(0 if n == 1 else i for i, n in zip(index[lead:], x.shape, strict=True))],
+    )
+
+
+def naive_sum_to_size(x, size):
+    lead = x.ndim - len(size)
+    out = np.zeros(size)
+    for index in np.ndindex(x.shape):
+        out[tuple(0 if n == 1 else i for i, n in zip(index[lead:], size, strict=True))] += x[index]
+    return out
+
+
+def naive_cat(tensors, dim):
+    tensors = [x for x in tensors if x.shape != (0,)] or tensors
+    rest = list(tensors[0].shape)
+    at = dim % len(rest)
+    rest[at] = sum(x.shape[at] for x in tensors)
+    slices = [(x, i) for x in tensors for i in range(x.shape[at])]
+
+    def element(*index):
+        x, i = slices[index[at]]
+        return x[(*index[:at], i, *index[at + 1 :])]
+
+    return built(rest, element)
+
+
+def naive_stack(tensors, dim):
+    shape = list(tensors[0].shape)
+    at = dim % (len(shape) + 1)
+    shape.insert(at, len(tensors))
+    return built(shape, lambda *index: tensors[index[at]][(*index[:at], *index[at + 1 :])])
+
+
+def naive_pad(x, pad, value):
+    befores, afters = [0] * x.ndim, [0] * x.ndim
+    for i in range(len(pad) // 2):
+        befores[-1 - i], afters[-1 - i] = pad[2 * i], pad[2 * i + 1]
+    shape = [n + b + a for n, b, a in zip(x.shape, befores, afters, strict=True)]
+
+    def element(*index):
+        source = tuple(i - b for i, b in zip(index, befores, strict=True))
+        inside = all(0 <= i < n for i, n in zip(source, x.shape, strict=True))
+        return x[source] if inside else value
+
+    return built(shape, element)
+
+
+def naive_tril(x, diagonal):
+    return built(x.shape, lambda *index: x[index] if index[-1] - index[-2] <= diagonal else 0)
+
+
+def naive_triu(x, diagonal):
+    return built(x.shape, lambda *index: x[index] if index[-1] - index[-2] >= diagonal else 0)
+
+
+def naive_copy(x, dtype=None):
+    return built(x.shape, lambda *index: x[index], x.dtype if dtype is None else dtype)
+
+
+ORACLES = {
+    "reshape": naive_reshape,
+    "permute": naive_permute,
+    "transpose": naive_transpose,
+    "flip": naive_flip,
+    "broadcast_to": naive_broadcast_to,
+    "sum_to_size": naive_sum_to_size,
+    "cat": naive_cat,
+    "stack": naive_stack,
+    "pad": naive_pad,
+    "tril": naive_tril,
+    "triu": naive_triu,
+    "clone": naive_copy,
+    "contiguous": naive_copy,
+    "to": naive_copy,
+}
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ORACLES)
+def test_agrees_with_its_definition(name):
+    for seed in range(60):
+        args = drawn(name, seed)
+        got = np.asarray(registry[name](*args))
+        expected = ORACLES[name](*args)
+        assert got.shape == expected.shape, args
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12, err_msg=str(args))
+
+
+@pytest.mark.parametrize("name", sorted(set(ORACLES) - {"to"}))
+@pytest.mark.parametrize("dtype", [float16, float32, int32])
+def test_keeps_the_dtype(name, dtype):
+    args = drawn(name, 3)
+    if name in ("cat", "stack"):
+        args = ([x.astype(dtype) for x in args[0]], *args[1:])
+    else:
+        args = (args[0].astype(dtype), *args[1:])
+    summed = name == "sum_to_size" and dtype == int32
+    assert registry[name](*args).dtype == (int64 if summed else dtype)
+
+
+# -- views -------------------------------------------------------------------------------------
+
+
+def test_reshape_takes_sizes_or_a_tuple():
+    x = arange(6)
+    for y in (x.reshape(2, -1), x.reshape((2, 3)), x.reshape([2, 3]), ops.reshape(x, (2, 3))):
+        same(y, np.array([[0, 1, 2], [3, 4, 5]]))
+    assert tensor(1.0).reshape(1).shape == (1,)
+    assert tensor([1.0]).reshape(()).shape == ()
+    assert zeros(0, 3).reshape(3, -1).shape == (3, 0)
+
+
+@pytest.mark.parametrize("shape", [(2, -1, 4), (-1, -1), (-2, 3), (4,), (3, -3), ()])
+def test_reshape_to_an_impossible_shape(shape):
+    message = rf"reshape: shape \({', '.join(map(str, shape))},?\) is invalid for 9 elements"
+    with pytest.raises(RuntimeError, match=message):
+        ops.reshape(zeros(9), shape)
+
+
+def test_reshape_of_nothing_with_an_ambiguous_size():
+    with pytest.raises(RuntimeError, match="invalid for 0 elements"):
+        zeros(0, 3).reshape(0, -1)
+
+
+def test_view_shares_memory_or_raises():
+    x = zeros(2, 3, 4)
+    x.view(6, 4)[0, 0] = 1
+    assert x[0, 0, 0].item() == 1
+    assert x.view_as(zeros(24)).shape == x.reshape_as(zeros(4, 6)).view(24).shape == (24,)
+    assert x.transpose(0, 1).view(3, 2, 2, 2).shape == (3, 2, 2, 2)
+    with pytest.raises(RuntimeError, match=r"view: shape \(6, 4\) needs a copy .* use reshape"):
+        x.transpose(0, 1).view(6, 4)
+    assert x.transpose(0, 1).reshape(6, 4).shape == (6, 4)
+    assert zeros(0, 3).t().view(-1).shape == (0,)
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2, 3), (0, 2, 3, 1)])
+def test_view_flattens_images_in_a_convolutions_memory_order(order):
+    x = np.arange(120.0).reshape(2, 3, 4, 5)
+    inverse = np.argsort(order)
+    images = Tensor(np.ascontiguousarray(x.transpose(order)).transpose(inverse))
+    same(images.view(2, -1), x.reshape(2, 60))
+
+
+def test_a_view_shares_its_version():
+    x = rand(2, 3, requires_grad=True) * 1
+    for view in (
+        x.reshape(6), x.view(3, 2), x.T, x.mT, x.permute(1, 0), x.expand(4, 2, 3), x.squeeze(),
+        x.unsqueeze(0), x.flatten(), x.transpose(0, 1), x.movedim(0, 1), *x.split(1), *x.unbind(),
+    ):  # fmt: skip
+        assert np.may_share_memory(view.data, x.data)
+        before = view._version
+        with no_grad():
+            x.zero_()
+        assert view._version == before + 1
+    assert x.clone()._version == 0
+
+
+def test_flatten_and_unflatten():
+    x = zeros(2, 3, 4)
+    assert x.flatten().shape == (24,)
+    assert x.flatten(1).shape == (2, 12)
+    assert x.flatten(0, -2).shape == (6, 4)
+    assert x.flatten(1, 1) is x
+    assert tensor(1.0).flatten().shape == (1,)
+    assert zeros(0, 3).flatten(1).shape == (0, 3)
+    assert x.unflatten(-1, (2, -1)).shape == (2, 3, 2, 2)
+    assert zeros(0, 3).unflatten(0, (0, 2)).shape == (0, 2, 3)
+    with pytest.raises(RuntimeError, match="flatten: start_dim 2 comes after end_dim 1"):
+        x.flatten(2, 1)
+    with pytest.raises(IndexError, match="flatten: dim 3"):
+        x.flatten(3)
+    with pytest.raises(RuntimeError, match=r"unflatten: sizes \(3, -1\).* 4 of dim 2"):
+        x.unflatten(2, (3, -1))
+
+
+def test_squeeze_and_unsqueeze():
+    x = zeros(1, 3, 1, 1)
+    assert x.squeeze().shape == (3,)
+    assert x.squeeze(0).shape == (3, 1, 1)
+    assert x.squeeze(1).shape == (1, 3, 1, 1)
+    assert x.squeeze((0, 1, -1)).shape == (3, 1)
+    assert x.squeeze(()).shape == (1, 3, 1, 1)
+    assert tensor(1.0).squeeze().shape == tensor(1.0).squeeze(0).shape == ()
+    assert tensor(1.0).unsqueeze(0).shape == tensor(1.0).unsqueeze(-1).shape == (1,)
+    assert zeros(2, 3).unsqueeze(1).shape == zeros(2, 3).unsqueeze(-2).shape == (2, 1, 3)
+    with pytest.raises(IndexError, match="squeeze: dim 4"):
+        x.squeeze(4)
+    with pytest.raises(IndexError, match="unsqueeze: dim 3"):
+        zeros(2, 3).unsqueeze(3)
+
+
+def test_transposes():
+    x = arange(6).reshape(2, 3)
+    expected = np.array([[0, 3], [1, 4], [2, 5]])
+    for y in (x.T, x.mT, x.t(), x.transpose(0, 1), x.permute(1, 0), x.permute((-1, 0))):
+        same(y, expected)
+    assert zeros(2, 3, 4).T.shape == (4, 3, 2)
+    assert zeros(2, 3, 4).mT.shape == (2, 4, 3)
+    assert zeros(3).T.shape == zeros(3).t().shape == (3,)
+    assert tensor(1.0).transpose(0, -1).shape == tensor(1.0).permute(()).shape == ()
+    with pytest.raises(RuntimeError, match="t: expected at most 2 dimensions"):
+        zeros(2, 3, 4).t()
+    with pytest.raises(RuntimeError, match="mT: expected at least 2 dimensions"):
+        _ = zeros(3).mT
+    with pytest.raises(IndexError, match="transpose: dim 2"):
+        x.transpose(0, 2)
+
+
+@pytest.mark.parametrize("dims", [(0,), (0, 0), (0, -2), (0, 1, 2)])
+def test_permute_must_name_each_dimension_once(dims):
+    kind = IndexError if 2 in dims else RuntimeError
+    with pytest.raises(kind, match="permute"):
+        zeros(2, 3).permute(dims)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination"), [(0, 2), (2, 0), (-1, 1), ((0, 1), (1, 2)), ((2, 0), (0, -1))]
+)
+def test_movedim(source, destination):
+    x = np.zeros((2, 3, 4))
+    assert ops.movedim(Tensor(x), source, destination).shape == np.moveaxis(
+        x, source, destination
+    ).shape
+
+
+def test_movedim_of_dimensions_that_do_not_pair():
+    with pytest.raises(RuntimeError, match="source names 2 dimensions, destination 1"):
+        zeros(2, 3).movedim((0, 1), 0)
+
+
+def test_flip_is_a_copy():
+    x = arange(3)
+    y = x.flip(0)
+    y[0] = 7
+    assert x.tolist() == [0, 1, 2]
+    assert arange(4).reshape(2, 2).flip(0, 1).tolist() == [[3, 2], [1, 0]]
+    assert arange(2).flip(()).tolist() == [0, 1]
+    with pytest.raises(RuntimeError, match="flip: a dimension appears twice"):
+        x.flip(0, -1)
+
+
+# -- broadcasting ------------------------------------------------------------------------------
+
+
+def test_expand():
+    x = tensor([[1], [2]])
+    same(x.expand(2, 3), np.array([[1, 1, 1], [2, 2, 2]]))
+    assert x.expand(-1, 3).shape == x.expand((2, 3)).shape == (2, 3)
+    assert x.expand(4, -1, -1).shape == (4, 2, 1)
+    assert x.expand_as(zeros(5, 2, 3)).shape == (5, 2, 3)
+    assert zeros(1).expand(0).shape == (0,)
+    for bad in ((3, 3), (-1, 2, 1), (2,), (-2, 1)):
+        with pytest.raises(RuntimeError, match=r"(expand|broadcast_to): shape \(2, 1\)"):
+            x.expand(bad)
+
+
+def test_sum_to_size_of_a_shape_that_was_not_broadcast():
+    x = ones(2, 3)
+    assert x.sum_to_size(1, 3).tolist() == [[2, 2, 2]]
+    assert x.sum_to_size(()).item() == 6
+    for bad in ((3, 2), (2,), (1, 1, 2, 3), (2, 2)):
+        with pytest.raises(RuntimeError, match=r"sum_to_size: shape .* the input's \(2, 3\)"):
+            x.sum_to_size(bad)
+
+
+@pytest.mark.parametrize("repeats", [(2,), (1, 3), (2, 1, 2), (0, 2)])
+def test_repeat(repeats):
+    x = np.arange(2.0) if len(repeats) == 1 else np.arange(6.0).reshape(2, 3)
+    same(Tensor(x).repeat(*repeats), np.tile(x, repeats))
+
+
+def test_repeat_is_a_copy_and_needs_enough_counts():
+    x = ones(2)
+    x.repeat(1).zero_()
+    assert x.tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="repeat: repeats"):
+        ones(2, 3).repeat(2)
+    with pytest.raises(RuntimeError, match="repeat: repeats"):
+        ones(2).repeat(-1)
+
+
+# -- joining and cutting -----------------------------------------------------------------------
+
+
+def test_cat_promotes():
+    assert ops.cat([ones(1), arange(2)]).dtype == float32
+    assert ops.cat([ones(1), ones(1, dtype=float64)]).dtype == float64
+    assert ops.cat([arange(1) > 0, arange(2)]).dtype == int64
+    assert ops.stack([ones(2), arange(2)]).tolist() == [[1, 1], [0, 1]]
+
+
+def test_cat_gradient_of_a_promoted_and_of_a_legacy_empty_tensor():
+    a, b = ones(2, 2, requires_grad=True), ones(1, 2, dtype=float64, requires_grad=True)
+    empty = zeros(0, requires_grad=True)
+    weights = arange(6.0).reshape(3, 2)
+    ga, gb, g0 = grad(ops.cat([a, empty, b], -2), [a, b, empty], weights)
+    same(ga, np.array([[0, 1], [2, 3]], "f4"))
+    same(gb, np.array([[4, 5]], "f8"))
+    same(g0, np.zeros(0, "f4"))
+
+
+def test_cat_of_empty_tensors_alone():
+    assert ops.cat([zeros(0), zeros(0)]).shape == (0,)
+    assert ops.cat([zeros(0), zeros(0, 3)]).shape == (0, 3)
+
+
+def test_cat_and_stack_errors():
+    with pytest.raises(RuntimeError, match=r"cat: shapes \(2, 2\), \(3, 3\)"):
+        ops.cat([ones(2, 2), ones(3, 3)])
+    with pytest.raises(RuntimeError, match=r"cat: shapes \(2,\), \(1, 2\)"):
+        ops.cat([ones(2), ones(1, 2)])
+    with pytest.raises(RuntimeError, match="cat: shapes"):
+        ops.cat([tensor(1.0), tensor(2.0)])
+    with pytest.raises(IndexError, match="cat: dim 2"):
+        ops.cat([ones(2, 2)], 2)
+    with pytest.raises(TypeError, match="cat: tensors must be a sequence"):
+        ops.cat(ones(2))
+    with pytest.raises(RuntimeError, match=r"stack: all shapes must be the same, got \(2,\), \(3,\)"):
+        ops.stack([ones(2), ones(3)])
+    with pytest.raises(IndexError, match="stack: dim 2"):
+        ops.stack([ones(2)], 2)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(2, [2, 2, 1]), (5, [5]), (9, [5]), ([1, 4], [1, 4]), ([0, 5], [0, 5])])
+def test_split(size, expected):
+    x = arange(10).reshape(2, 5)
+    parts = x.split(size, -1)
+    assert [part.shape for part in parts] == [(2, n) for n in expected]
+    same(ops.cat(list(parts), 1), x.data)
+
+
+def test_cutting_nothing():
+    assert [part.shape for part in zeros(0).split(2)] == [(0,)]
+    assert [part.shape for part in zeros(0).split(0)] == [(0,)]
+    assert [part.shape for part in zeros(0).chunk(2)] == [(0,), (0,)]
+    assert zeros(0, 2).unbind() == ()
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 3, 4, 5, 6])
+def test_chunk(chunks):
+    sizes = {1: [5], 2: [3, 2], 3: [2, 2, 1], 4: [2, 2, 1], 5: [1] * 5, 6: [1] * 5}
+    assert [len(part) for part in arange(5).chunk(chunks)] == sizes[chunks]
+
+
+def test_narrow_and_unbind():
+    x = arange(6).reshape(2, 3)
+    assert x.narrow(1, 1, 2).tolist() == x.narrow(-1, -2, 2).tolist() == [[1, 2], [4, 5]]
+    assert [part.tolist() for part in x.unbind(-1)] == [[0, 3], [1, 4], [2, 5]]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda x: x.split(0), RuntimeError, "split: the size must be positive, got 0"),
+        (lambda x: x.split(-1), RuntimeError, "split: the size must be positive, got -1"),
+        (lambda x: x.split([2, 2]), RuntimeError, r"split: sections \(2, 2\) do not sum to the 5"),
+        (lambda x: x.split([6, -1]), RuntimeError, "split: sections"),
+        (lambda x: x.split(2, 1), IndexError, "split: dim 1"),
+        (lambda x: x.chunk(0), RuntimeError, "chunk: chunks must be at least 1, got 0"),
+        (lambda x: x.narrow(0, 3, 3), RuntimeError, "narrow: start 3 and length 3"),
+        (lambda x: x.narrow(0, -6, 1), RuntimeError, "narrow: start -6"),
+        (lambda x: x.narrow(0, 0, -1), RuntimeError, "narrow: start 0 and length -1"),
+        (lambda x: x[0].unbind(), RuntimeError, "unbind: expected at least 1 dimension"),
+    ],
+)
+def test_cutting_errors(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call(zeros(5))
+
+
+# -- padding -----------------------------------------------------------------------------------
+
+
+def mirrored(i, n):
+    """Return the index inside 0 to n - 1 that a walk to `i` ends on, turning back at the ends."""
+    walk = list(range(n)) + list(range(n - 2, 0, -1))
+    return walk[i % len(walk)]
+
+
+MODES = {
+    "reflect": mirrored,
+    "replicate": lambda i, n: min(max(i, 0), n - 1),
+    "circular": lambda i, n: i % n,
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("pad", [(1, 2), (-1, 2), (2, -2), (1, 1, 0, 2), (-1, -1, 1, 0), (0, 0)])
+def test_pad_from_the_tensor_itself(mode, pad):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    widths = [(0, 0), (0, 0), (0, 0)]
+    for i in range(len(pad) // 2):
+        widths[-1 - i] = pad[2 * i : 2 * i + 2]
+    index = []
+    for n, (before, after) in zip(x.shape, widths, strict=True):
+        first, stop = 0, n
+        if mode == "circular":  # goes round what is left after cropping
+            first, stop = max(-before, 0), n + min(after, 0)
+        places = range(-before, n + after)
+        index.append([first + MODES[mode](i - first, stop - first) for i in places])
+    expected = built([len(i) for i in index], lambda *at: x[tuple(i[k] for i, k in zip(index, at, strict=True))])
+    same(ops.pad(Tensor(x), pad, mode), expected)
+
+
+def test_pad_by_a_constant():
+    x = tensor([[1.0, 2.0]])
+    same(ops.pad(x, (1, 0), value=-math.inf), np.array([[-math.inf, 1, 2]], "f4"))
+    same(ops.pad(arange(2), (1, -1)), np.array([0, 0]))
+    assert ops.pad(x, []).tolist() == x.tolist()
+    assert ops.pad(zeros(0, 2), (1, 1, 1, 0)).shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("args", "kind", "message"),
+    [
+        (((1,),), RuntimeError, "expected up to 1 pairs of widths"),
+        (((1, 1, 1, 1),), RuntimeError, "expected up to 1 pairs of widths"),
+        (((-2, -2),), RuntimeError, r"pad: \(-2, -2\) crops more than there is"),
+        (((1, 1), "mirror"), ValueError, "mode must be constant, reflect, replicate or circular"),
+        (((3, 0), "reflect"), RuntimeError, r"reflect by \(3, 0\) does not fit dim 0 of 3"),
+        (((4, 0), "circular"), RuntimeError, r"circular by \(4, 0\) does not fit"),
+        (((-2, -2), "replicate"), RuntimeError, r"replicate by \(-2, -2\) does not fit"),
+        (((1, 1), "replicate", 1.0), ValueError, "takes no value"),
+    ],
+)
+def test_pad_errors(args, kind, message):
+    with pytest.raises(kind, match=message):
+        ops.pad(zeros(3), *args)
+
+
+def test_triangles_need_matrices():
+    with pytest.raises(RuntimeError, match="tril: expected at least 2 dimensions"):
+        ops.tril(zeros(3))
+
+
+# -- copies and dtypes -------------------------------------------------------------------------
+
+
+def test_clone_and_contiguous():
+    x = zeros(2, 3)
+    y = x.clone()
+    y[0] = 1
+    assert x.tolist() == [[0, 0, 0]] * 2
+    assert x.contiguous() is x
+    turned = x.t().contiguous()
+    assert turned.is_contiguous()
+    assert turned.shape == (3, 2)
+    assert not x.t().clone().is_contiguous()
+
+
+def test_to_returns_itself_where_nothing_changes():
+    x = zeros(2)
+    for same_tensor in (
+        x.to(float32), x.to("cpu"), x.to(zeros(1)), x.to(dtype=float32), x.float(), x.to("cpu", float32),
+        x.to(device="cpu"), x.type_as(zeros(1)), x.type(float32), x.to("float32"),
+    ):  # fmt: skip
+        assert same_tensor is x
+    assert x.to(float32, copy=True) is not x
+
+
+def test_conversions():
+    x = tensor([1.7, -1.7, 0.0])
+    assert x.int().dtype == int32
+    assert x.long().tolist() == [1, -1, 0]
+    assert x.bool().tolist() == [True, True, False]
+    assert x.half().dtype == float16
+    assert x.double().dtype == x.to(zeros(1, dtype=float64)).dtype == float64
+    assert x.long().float().dtype == float32
+
+
+def test_conversions_of_values_beyond_the_range_do_not_warn():
+    assert tensor([1e300], dtype=float64).float().item() == math.inf
+    tensor([math.nan, math.inf, -1e30]).long()
+    assert tensor([math.nan]).bool().item() is True
+
+
+def test_conversion_is_differentiable_between_floats_only():
+    x = ones(2, requires_grad=True)
+    (g,) = grad((x.double() * 3).to(float16), x, ones(2, dtype=float16))
+    same(g, np.array([3, 3], "f4"))
+    assert not x.long().requires_grad
+
+
+def test_to_errors():
+    with pytest.raises(RuntimeError, match="every tensor is on the CPU, got device 'cuda:0'"):
+        zeros(2).to("cuda:0")
+    for dtype in ("nonsense", "complex64", object()):
+        with pytest.raises(TypeError, match="to: expected a dtype of numbers"):
+            zeros(2).to(dtype)
+
+
+# -- with PyTorch ------------------------------------------------------------------------------
+
+
+def test_agrees_with_pytorch():
+    torch = pytest.importorskip("torch")
+    x = np.arange(24.0).reshape(2, 3, 4)
+    ours, theirs = Tensor(x), torch.tensor(x)
+    for call in (
+        lambda t: t.flatten(1), lambda t: t.permute(2, 0, 1), lambda t: t.movedim((0, 2), (1, 0)),
+        lambda t: t.unflatten(2, (2, 2)), lambda t: t.repeat(2, 1, 3, 1), lambda t: t.flip(0, 2),
+        lambda t: t.expand(5, -1, 3, -1), lambda t: t.tril(-1), lambda t: t.mT, lambda t: t.narrow(1, -2, 2),
+        lambda t: t.sum_to_size(3, 1), lambda t: t.transpose(-1, 0),
+    ):  # fmt: skip
+        same(call(ours), call(theirs).numpy())
+    for mode, pad in itertools.product(MODES, [(1, 2), (2, -1), (0, 3)]):
+        same(ops.pad(ours, pad, mode), torch.nn.functional.pad(theirs, pad, mode).numpy())
