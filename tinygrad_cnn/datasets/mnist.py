@@ -197,8 +197,7 @@ class MNIST(_Digits):
             )
         if len(images) != len(labels):
             raise ValueError(
-                f"{labels_path}: {len(labels)} labels for the {len(images)} images "
-                f"in {images_path}"
+                f"{labels_path}: {len(labels)} labels for the {len(images)} images in {images_path}"
             )
         if labels.max(initial=0) > 9:
             raise ValueError(f"{labels_path}: expected labels from 0 to 9, got {labels.max()}")

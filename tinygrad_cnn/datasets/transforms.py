@@ -97,7 +97,9 @@ class Normalize:
     def __call__(self, image: Tensor) -> Tensor:
         if not image.is_floating_point():
             raise TypeError(f"Normalize: expected a floating image, got {image.dtype}")
-        mean, std = (np.array(value, image.dtype).reshape(-1, 1, 1) for value in (self.mean, self.std))
+        mean, std = (
+            np.array(value, image.dtype).reshape(-1, 1, 1) for value in (self.mean, self.std)
+        )
         if image.ndim < 3 or any(len(value) not in (1, image.shape[-3]) for value in (mean, std)):
             raise ValueError(
                 f"Normalize: image {image.shape}, mean of {len(mean)} and std of {len(std)} "
