@@ -15,8 +15,7 @@ from typing import Any
 import graphviz
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tinygrad_cnn.core import engine
 from tinygrad_cnn.core.function import Function
@@ -357,6 +356,18 @@ def test_values_and_gradients_of_scalars():
     source = draw(result, params={"a": a, "b": b, "p": product}).source
     for text in ("a = 2\\ngrad 36", "b = -3\\ngrad -24", "mul\\np = -6\\ngrad -12", "output = 36"):
         assert f'"{text}"' in source
+
+
+def test_value_that_was_changed_in_place_is_not_shown():
+    a = leaf(2.0)
+    product = a * 3
+    squared = product * product
+    assert "= 6" in draw(squared, legend=False).source
+    with no_grad():
+        product.fill_(7.0)
+    source = draw(squared, legend=False).source
+    assert "= 6" not in source
+    assert "= 7" not in source
 
 
 def test_data_shows_its_name_shape_and_dtype_while_it_is_kept():

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_cnn.core.node import Node, Slot
+from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
 
 from .labels import argument_name, describe, input_title, is_optional
@@ -151,10 +152,10 @@ class _Tracer:
         self.outputs = {(root.grad_fn, root.output_nr) for root in self.roots}
         self.frames = [Frame("", 0)]
         self.frame_of: dict[Node | Tensor, int] = {}
-        self.numbers: dict[Any, int] = {}  # node, leaf or identity of a kept array -> its vertex
+        self.numbers: dict[Any, int] = {}  # node, leaf or data -> its vertex
 
     def run(self) -> Snapshot:
-        kept = {node: node.saved for node in self.nodes}
+        kept = {node: _kept(node) for node in self.nodes}
         values = self._kept_values(kept)
         self._enter_frames()
         for node in self.nodes:
@@ -178,9 +179,8 @@ class _Tracer:
             while not _within(node.scope, self.frames[current].path):
                 current = self.frames[current].parent
             path = self.frames[current].path
-            for part in (
-                node.scope[len(path) :].lstrip(".").split(".") if node.scope != path else ()
-            ):
+            deeper = node.scope[len(path) :].strip(".")
+            for part in deeper.split(".") if deeper else ():
                 path = f"{path}.{part}" if path else part
                 self.frames.append(Frame(path, current))
                 current = len(self.frames) - 1
@@ -218,7 +218,7 @@ class _Tracer:
             return self.numbers[parent]
         if kept is None and is_optional(node, i):
             return None  # most likely not given
-        key = (node, i) if kept is None else id(kept)
+        key = (node, i) if kept is None else ("data", id(kept))
         if key not in self.numbers:
             title = self.data_names.get(id(kept)) or input_title(node, i)
             frame = 0 if i == 0 else self.frame_of[node]  # the first comes from outside the module
@@ -282,6 +282,16 @@ def _reachable(roots: Sequence[Tensor]) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=operator.attrgetter("seq"))
+
+
+def _kept(node: Node) -> dict[str, np.ndarray]:
+    """Return the arrays that the node keeps; none where they were freed, or changed in place."""
+    try:
+        if isinstance(node.op, Op):
+            node.op.check_kept(node)
+    except RuntimeError:
+        return {}
+    return node.saved
 
 
 def _output_name(node: Node, index: int) -> str:
