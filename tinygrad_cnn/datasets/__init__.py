@@ -1,5 +1,4 @@
 """Data sets of images, after ``torchvision.datasets``."""
 
 from . import transforms as transforms
-from .mnist import MNIST as MNIST
-from .mnist import MNIST10k as MNIST10k
+from .mnist import MNIST as MNIST, MNIST10k as MNIST10k
