@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 import threading
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .modes import anomaly_mode, enable_grad
+from .modes import anomaly_mode, enable_grad, no_grad
 from .node import Edge, Node, Slot
 from .op import has_nan, registry
 from .tensor import Tensor, as_array, tensor_from
@@ -33,7 +32,7 @@ def backward(
     cotangents = _cotangents("backward", roots, grad_tensors, create_graph)
     targets = None
     if inputs is not None:
-        targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        targets = [inputs] if isinstance(inputs, Tensor) else list(dict.fromkeys(inputs))
         if not targets:
             raise RuntimeError("backward: inputs is empty")
         _check_inputs("backward", targets)
@@ -79,6 +78,8 @@ def grad(
     ------
     RuntimeError
         If an input does not require grad, or is unused and that is not allowed.
+    ValueError
+        If `materialize_grads` comes with ``allow_unused=False``.
 
     Examples
     --------
@@ -89,6 +90,8 @@ def grad(
     >>> first.item(), second.item()
     (12.0, 12.0)
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True needs allow_unused=True, or not given")
     roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     _check_inputs("grad", targets)
@@ -143,8 +146,7 @@ def _run(
         else:
             found[leaf] = gradient
 
-    recording = enable_grad() if create_graph else contextlib.nullcontext()
-    with recording, np.errstate(all="ignore"):
+    with enable_grad() if create_graph else no_grad(), np.errstate(all="ignore"):
         for leaf in [leaf for leaf, count in uses.items() if count == 0]:
             finish(leaf)
         for node in order:
@@ -253,12 +255,15 @@ def _captures(node: Node, g: Any, targets: list[Tensor]) -> dict[Edge, Any]:
 def _fit(node: Node, gradient: Any, parent: Edge) -> Any:
     """Sum over broadcast axes and cast, so that a gradient has its input's shape and dtype."""
     if gradient.shape != parent.shape:
-        if not node.op.broadcast:
+        try:
+            if not node.op.broadcast:
+                raise RuntimeError
+            gradient = registry["sum_to_size"](gradient, parent.shape)
+        except RuntimeError:
             raise RuntimeError(
                 f"{node.name()}: a gradient rule gave shape {gradient.shape} "
                 f"for an input of shape {parent.shape}"
-            )
-        gradient = registry["sum_to_size"](gradient, parent.shape)
+            ) from None
     if gradient.dtype != parent.dtype:
         gradient = registry["to"](gradient, parent.dtype)
     return gradient
@@ -267,11 +272,13 @@ def _fit(node: Node, gradient: Any, parent: Edge) -> Any:
 def _accumulate(leaf: Tensor, gradient: Any, create_graph: bool) -> None:
     with _accumulating:
         if create_graph:
-            leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+            # a copy, as another leaf may get the same Tensor
+            copied = registry["to"](gradient, gradient.dtype)
+            leaf.grad = copied if leaf.grad is None else leaf.grad + copied
         elif leaf.grad is None:
             leaf.grad = _fresh(gradient)
         else:
-            leaf.grad = tensor_from(leaf.grad.data + gradient)
+            leaf.grad = tensor_from(np.asarray(leaf.grad.data + gradient))
 
 
 def _fresh(gradient: Any) -> Tensor:
@@ -304,12 +311,14 @@ def _check_inputs(name: str, inputs: list[Tensor]) -> None:
 def _cotangents(name: str, roots: list[Tensor], given: Any, create_graph: bool) -> list[Any]:
     if given is None:
         given = [None] * len(roots)
-    elif isinstance(given, (Tensor, np.ndarray, float, int)):
+    elif isinstance(given, (Tensor, np.ndarray, np.generic, float, int)):
         given = [given]
     if len(given) != len(roots):
         raise RuntimeError(f"{name}: got {len(given)} gradients for {len(roots)} outputs")
     cotangents = []
-    for root, gradient in zip(roots, given, strict=True):
+    for i, (root, gradient) in enumerate(zip(roots, given, strict=True)):
+        if not isinstance(root, Tensor):
+            raise TypeError(f"{name}: output {i} must be a Tensor, got {type(root).__name__}")
         if not root.requires_grad:
             raise RuntimeError(
                 f"{name}: the output does not require grad: nothing that made it does, "
