@@ -257,9 +257,9 @@ def test_setitem_of_a_kept_tensor_is_noticed():
 def test_setitem_errors():
     x = zeros(3)
     for index in (slice(None), [0, 1, 2], x == 0):
-        with pytest.raises(RuntimeError, match="setitem: .*(shape|2 input values)"):
+        with pytest.raises(RuntimeError, match=r"setitem: .*(shape|2 input values)"):
             x[index] = ones(2)
-        with pytest.raises(RuntimeError, match="setitem: .*(shape|dimensions)"):
+        with pytest.raises(RuntimeError, match=r"setitem: .*(shape|dimensions)"):
             x[index] = ones(2, 3)
     with pytest.raises(RuntimeError, match="setitem: the tensor is read-only"):
         x.expand(2, 3)[0] = 1

@@ -216,7 +216,6 @@ def arange(
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
     whole = not any(isinstance(n, (float, np.floating)) for n in (start, end, step))
     target = _dtype("arange", dtype, int64 if whole else None)
-    # the number of values, not the end, so that rounding adds none
     count = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
     counted: Any = np.arange(int(count), dtype=int64 if whole else np.float64)
     values = start + step * counted

@@ -1,0 +1,181 @@
+"""Matrix products against sums in loops, and their errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinygrad_cnn.core.dtypes import float16, float32, float64, int64
+from tinygrad_cnn.core.engine import grad
+from tinygrad_cnn.core.op import registry
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.ops import linalg as ops
+from tinygrad_cnn.ops.creation import arange, ones, rand, tensor, zeros
+from tinygrad_cnn.testing import Draw
+
+
+def naive_matmul(x, y):
+    row, column = x.ndim == 1, y.ndim == 1
+    x = x[None] if row else x
+    y = y[:, None] if column else y
+    batch = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    n, k, m = *x.shape[-2:], y.shape[-1]
+    x, y = np.broadcast_to(x, (*batch, n, k)), np.broadcast_to(y, (*batch, k, m))
+    out = np.zeros((*batch, n, m))
+    for index in np.ndindex(out.shape):
+        *b, i, j = index
+        for s in range(k):
+            out[index] += x[(*b, i, s)] * y[(*b, s, j)]
+    out = out[..., 0, :] if row else out
+    return out[..., 0] if column else out
+
+
+def naive_linear(x, weight, bias=None):
+    out = np.zeros((*x.shape[:-1], len(weight)))
+    for *index, o in np.ndindex(out.shape):
+        total = 0.0 if bias is None else bias[o]
+        for i in range(x.shape[-1]):
+            total += x[(*index, i)] * weight[o, i]
+        out[(*index, o)] = total
+    return out
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["matmul", "linear"])
+def test_agrees_with_its_definition(name):
+    oracle = {"matmul": naive_matmul, "linear": naive_linear}[name]
+    for seed in range(80):
+        args = registry[name].sampler(Draw.from_seed(seed))
+        got, expected = np.asarray(registry[name](*args)), oracle(*args)
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+
+SHAPES = [
+    ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (3,)),
+    ((3,), (5, 3, 4)), ((2, 3), (5, 3, 4)), ((5, 2, 3), (5, 3, 4)), ((6, 1, 2, 3), (5, 3, 4)), ((1, 2, 3), (5, 3, 4)),
+    ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((0, 2, 3), (3, 4)), ((5, 2, 0), (0, 4)), ((2, 3), (3, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right"), SHAPES)
+def test_matmul_gradients_are_sums_over_the_products(left, right):
+    x, y = rand(left, dtype=float64, requires_grad=True), rand(right, dtype=float64, requires_grad=True)
+    out = x @ y
+    np.testing.assert_allclose(out.data, naive_matmul(x.data, y.data), rtol=1e-12)
+    g = rand(out.shape, dtype=float64)
+    gx, gy = grad(out, [x, y], g)
+    assert gx.shape == left
+    assert gy.shape == right
+    # linear in each: the gradient at an element is the value with only that element set
+    for tensor_, found, value in ((x, gx, lambda e: naive_matmul(e, y.data)), (y, gy, lambda e: naive_matmul(x.data, e))):
+        for index in np.ndindex(tensor_.shape):
+            unit = np.zeros(tensor_.shape)
+            unit[index] = 1
+            np.testing.assert_allclose(found.data[index], np.sum(value(unit) * g.data), rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [float16, float32, int64])
+def test_keeps_the_dtype(dtype):
+    x, y = ones(2, 3, dtype=dtype), ones(3, 4, dtype=dtype)
+    assert (x @ y).dtype == dtype
+    assert ops.linear(x, y.T, ones(4, dtype=dtype)).dtype == dtype
+
+
+def test_nan_and_inf_pass_through():
+    x = tensor([[np.nan, 1.0], [np.inf, 0.0]])
+    out = x @ ones(2, 1)
+    assert np.isnan(out.data[0, 0])
+    assert out.data[1, 0] == np.inf
+
+
+def test_arrays_take_part():
+    x = ones(2, 2)
+    for product in (x @ np.ones((2, 2), "f4"), np.ones((2, 2), "f4") @ x):
+        assert isinstance(product, Tensor)
+        assert product.tolist() == [[2, 2], [2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (zeros(2, 3), zeros(4, 5), r"matmul: \(2, 3\) and \(4, 5\) do not match: 3 columns against 4 rows"),
+        (zeros(3), zeros(4), "3 columns against 4 rows"),
+        (zeros(2, 3), zeros(4), "3 columns against 4 rows"),
+        (zeros(5, 2, 3), zeros(4, 5), "3 columns against 4 rows"),
+        (zeros(2, 2, 3), zeros(3, 3, 5), "the batch dimensions do not broadcast"),
+        (zeros(2, 3), tensor(1.0), "both need at least one dimension"),
+        (tensor(1.0), zeros(2, 3), "both need at least one dimension"),
+        (zeros(2, 3), zeros(3, 2, dtype=float64), "expected tensors of one dtype, got float32 and float64"),
+        (zeros(2, 3), arange(3), "expected tensors of one dtype, got float32 and int64"),
+        (zeros(2, 3), 2.0, "expected tensors of one dtype, got float32 and 2.0"),
+    ],
+)  # fmt: skip
+def test_matmul_errors(x, y, message):
+    with pytest.raises(RuntimeError, match=message):
+        x @ y
+
+
+def test_thin_forms():
+    x, y = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    np.testing.assert_array_equal(Tensor(x).mm(Tensor(y)).data, naive_matmul(x, y))
+    np.testing.assert_array_equal(Tensor(x[None]).bmm(Tensor(y[None])).data, naive_matmul(x, y)[None])
+    np.testing.assert_array_equal(Tensor(x).mv(Tensor(y[:, 0])).data, naive_matmul(x, y[:, 0]))
+    assert arange(3).dot(arange(3)).item() == 5
+    assert arange(2).outer(arange(3)).tolist() == [[0, 0, 0], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ops.mm(zeros(3), zeros(3, 2)), r"mm: input must have 2 dimensions, got \(3,\)"),
+        (lambda: ops.mm(zeros(2, 3), zeros(3)), r"mm: mat2 must have 2 dimensions"),
+        (lambda: ops.bmm(zeros(2, 3, 4), zeros(4, 5)), "bmm: mat2 must have 3 dimensions"),
+        (lambda: ops.bmm(zeros(1, 2, 3), zeros(4, 3, 2)), "bmm: the batches differ"),
+        (lambda: ops.mv(zeros(2, 3), zeros(3, 1)), "mv: vec must have 1 dimension,"),
+        (lambda: ops.dot(zeros(2, 3), zeros(3)), "dot: input must have 1 dimension,"),
+        (lambda: ops.outer(zeros(2), zeros(1, 2)), "outer: vec2 must have 1 dimension,"),
+        (lambda: ops.linear(zeros(2, 3), zeros(4, 5)), r"linear: input \(2, 3\) and weight \(4, 5\) do not match"),
+        (lambda: ops.linear(zeros(2, 3), zeros(3)), "linear: input .* and weight"),
+        (lambda: ops.linear(tensor(1.0), zeros(2, 3)), "linear: input .* and weight"),
+        (lambda: ops.linear(zeros(2, 3), zeros(4, 3), zeros(3)), r"linear: bias \(3,\) does not match weight"),
+        (lambda: ops.linear(zeros(2, 3), zeros(4, 3, dtype=float64)), "linear: expected tensors of one dtype"),
+        (lambda: ops.linear(zeros(2, 3), zeros(4, 3), zeros(4, dtype=float64)), "linear: expected tensors of one"),
+    ],
+)  # fmt: skip
+def test_errors(call, message):
+    with pytest.raises(RuntimeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 2, 3), (0, 3), (2, 0, 3)])
+def test_linear_of_any_number_of_dimensions(shape):
+    x, weight, bias = (rand(s, dtype=float64, requires_grad=True) for s in (shape, (5, 3), (5,)))
+    out = ops.linear(x, weight, bias)
+    np.testing.assert_allclose(out.data, naive_linear(x.data, weight.data, bias.data), rtol=1e-12)
+    g = rand(out.shape, dtype=float64)
+    gx, gw, gb = grad(out, [x, weight, bias], g)
+    rows, columns = x.data.reshape(-1, 3), g.data.reshape(-1, 5)
+    np.testing.assert_allclose(gx.data, naive_matmul(g.data, weight.data), rtol=1e-12)
+    np.testing.assert_allclose(gw.data, np.einsum("ni,no->oi", rows, columns), rtol=1e-12)
+    np.testing.assert_allclose(gb.data, columns.sum(0), rtol=1e-12)
+
+
+def test_linear_is_one_node_without_bias_too():
+    x, weight = ones(2, 3), ones(4, 3, requires_grad=True)
+    out = ops.linear(x, weight)
+    assert out.grad_fn.name() == "linear"
+    assert list(out.grad_fn.saved) == ["input"]
+
+
+def test_agrees_with_pytorch():
+    torch = pytest.importorskip("torch")
+    for left, right in SHAPES:
+        x, y = (np.random.default_rng(0).normal(size=s) for s in (left, right))
+        a, b = (torch.tensor(v, requires_grad=True) for v in (x, y))
+        p, q = (Tensor(v, requires_grad=True) for v in (x, y))
+        out, ours = a @ b, p @ q
+        np.testing.assert_allclose(ours.data, out.detach().numpy(), rtol=1e-10)
+        out.sum().backward()
+        for mine, theirs in zip(grad(ours, [p, q], np.ones(ours.shape)), (a.grad, b.grad), strict=True):
+            np.testing.assert_allclose(mine.data, theirs.numpy(), rtol=1e-10)
