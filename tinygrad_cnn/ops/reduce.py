@@ -209,7 +209,7 @@ def prod(
     return _prod(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
 
 
-@op(name="logsumexp", promote="float", formula="log Σ e^x")
+@op(name="logsumexp", auxiliary=("top",), promote="float", formula="log Σ e^x")
 @quiet
 def _logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) -> Any:
     dims = normalize_dims("logsumexp", dim, input.ndim)
@@ -217,14 +217,16 @@ def _logsumexp(input: Array, dim: int | tuple[int, ...], keepdim: bool = False) 
     top = np.max(wide, axis=dims, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0).astype(wide.dtype)
     total = np.log(np.sum(np.exp(wide - top), axis=dims, keepdims=True)) + top
-    return (total if keepdim else np.squeeze(total, dims)).astype(input.dtype, copy=False)
+    total = total if keepdim else np.squeeze(total, dims)
+    return total.astype(input.dtype, copy=False), top.astype(input.dtype, copy=False)
 
 
 @_logsumexp.gradient("input")
-def _(g, input, out, dim, keepdim):
-    # softmax(x) = e^(x - out); where all of x is -inf, e^(x - 0) = 0
-    level = _spread(where(out == -np.inf, 0, out), input.shape, dim, keepdim)
-    return _spread(g, input.shape, dim, keepdim) * exp(input - level)
+def _(g, input, top, dim, keepdim):
+    # softmax(x), and 0 where all of x is -inf; e^(x - out) would lose the digits that out lacks
+    powers = exp(input - top)
+    total = _sum(powers, dim, True)
+    return _spread(g, input.shape, dim, keepdim) * (powers / where(total == 0, 1, total))
 
 
 _logsumexp.samples(_sample)
@@ -243,7 +245,7 @@ def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) 
     >>> tg.logsumexp(tg.tensor([1e4, 1e4]), dim=0)
     tensor(10000.6934)
     """
-    return _logsumexp(input, dim, keepdim)
+    return _logsumexp(input, dim, keepdim)[0]
 
 
 # -- variance ----------------------------------------------------------------------------------
