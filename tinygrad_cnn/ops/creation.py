@@ -42,7 +42,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     >>> import tinygrad_cnn as tg
     >>> tg.tensor([[1, 2], [3, 4]]), tg.tensor(0.5, dtype=tg.float64)
     (tensor([[1, 2],
-            [3, 4]]), tensor(0.5000, dtype=float64))
+            [3, 4]]), tensor(0.5, dtype=float64))
     """
     return _leaf(np.array(_array("tensor", data, dtype), order="C"), requires_grad)
 
@@ -157,7 +157,7 @@ def full(
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.full((2,), 7), tg.full((2,), 0.5)
-    (tensor([7, 7]), tensor([0.5000, 0.5000]))
+    (tensor([7, 7]), tensor([0.5, 0.5]))
     """
     value = _array("full", fill_value, dtype)
     if value.ndim:
@@ -208,7 +208,7 @@ def arange(
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.arange(3), tg.arange(1, 2, 0.5)
-    (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    (tensor([0, 1, 2]), tensor([1. , 1.5]))
     """
     if end is None:
         start, end = 0, start
@@ -231,7 +231,7 @@ def linspace(
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.linspace(0, 1, 5)
-    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     if steps < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {steps}")

@@ -182,7 +182,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
     >>> import tinygrad_cnn as tg
     >>> x, weight = tg.tensor([[1.0, 2.0]]), tg.tensor([[1.0, 0.0], [1.0, 1.0]])
     >>> tg.nn.functional.linear(x, weight, tg.tensor([0.0, 0.5]))
-    tensor([[1.0000, 3.5000]])
+    tensor([[1. , 3.5]])
     """
     if weight.ndim != 2 or not input.ndim or input.shape[-1] != weight.shape[1]:
         raise RuntimeError(
