@@ -12,7 +12,7 @@ import numpy as np
 from .modes import anomaly_mode, enable_grad, no_grad
 from .node import Edge, Node, Slot
 from .op import has_nan, registry
-from .tensor import Tensor, as_array, tensor_from
+from .tensor import Hooks, Tensor, as_array, tensor_from
 
 _accumulating = threading.Lock()
 
@@ -286,9 +286,9 @@ def _fresh(gradient: Any) -> Tensor:
     return tensor_from(np.array(gradient))
 
 
-def _call_hooks(hooks: list[Any], gradient: Any, create_graph: bool) -> Any:
+def _call_hooks(hooks: Hooks, gradient: Any, create_graph: bool) -> Any:
     tensor = gradient if create_graph else tensor_from(np.asarray(gradient))
-    for hook in list(hooks):
+    for hook in list(hooks.values()):
         returned = hook(tensor)
         if returned is not None:
             if not isinstance(returned, Tensor) or returned.shape != tensor.shape:

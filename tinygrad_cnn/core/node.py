@@ -64,7 +64,7 @@ class Node:
         parents: tuple[Edge | None, ...],
         kept: Any,
         options: tuple[Any, ...],
-        versions: list[list[int]],
+        versions: list[list[int] | None],
     ) -> None:
         self.op = op
         self.parents = parents
@@ -77,7 +77,7 @@ class Node:
         self._kept = kept
         self._options = options
         self._versions = versions
-        self._hooks: dict[int, list[Callable[[Any], Any]]] | None = None
+        self._hooks: dict[int, dict[int, Callable[[Any], Any]]] | None = None
 
     def name(self) -> str:
         """Return the name of the operation."""
@@ -104,6 +104,20 @@ class Node:
     def rule(self) -> str:
         """The source text of the operation's gradient rules."""
         return self.op.rule_source
+
+    def keep_copies(self, data: np.ndarray, version: list[int] | None) -> None:
+        """Keep copies of what it keeps in the memory of `data`, which will be overwritten."""
+        if isinstance(self._kept, tuple):
+            self._kept = tuple(
+                np.array(value)
+                if isinstance(value, np.ndarray) and np.may_share_memory(value, data)
+                else value
+                for value in self._kept
+            )
+            self._versions = [
+                None if v is version and v is not None and v[1] <= self.seq else v
+                for v in self._versions
+            ]
 
     @property
     def freed(self) -> bool:

@@ -73,7 +73,7 @@ class Rule:
 class Plan:
     """What one combination of differentiable inputs keeps, and the rules it runs."""
 
-    __slots__ = ("calls", "fields", "frees", "keeps_out", "kept", "pick", "shapes")
+    __slots__ = ("calls", "fields", "frees", "kept", "kept_outs", "pick", "places", "shapes")
 
     def __init__(self, op: Op[Any, Any], differentiable: tuple[int, ...]) -> None:
         wanted = {op.parameters[op.inputs[i]] for i in differentiable}
@@ -97,8 +97,12 @@ class Plan:
         else:
             self.pick = operator.itemgetter(*indices)
         self.kept = [i for i in op.inputs if i in indices]
-        outputs = range(len(op.parameters), len(op.parameters) + len(op.outputs))
-        self.keeps_out = any(i in indices for i in outputs)
+        outs = op.outputs + op.auxiliary
+        self.kept_outs = [i for i, name in enumerate(outs) if name in self.fields]
+        # where the version of each kept array stands in `Node._versions`
+        self.places = {op.parameters[i]: place for place, i in enumerate(self.kept)}
+        for place, i in enumerate(reversed(self.kept_outs), 1):
+            self.places[outs[i]] = -place
         arrays = {*op.outputs, *op.auxiliary, *(op.parameters[i] for i in op.inputs)}
         self.frees = not arrays.isdisjoint(self.fields)
         self.calls = []
@@ -442,13 +446,13 @@ class Op(Generic[P, R]):
         for i in plan.shapes:
             array = arrays[i]
             environment.append([np.shape(a) for a in array] if self.variadic else np.shape(array))
-        versions = []
+        versions: list[list[int] | None] = []
         for i in plan.kept:
             for value in values[i] if self.variadic else (values[i],):
-                if isinstance(value, Tensor):
-                    versions.append(value._counter or new_counter(value))
-        if plan.keeps_out:
-            versions.extend(result._counter or new_counter(result) for result in results)
+                tracked = isinstance(value, Tensor)
+                versions.append((value._counter or new_counter(value)) if tracked else None)
+        for i in plan.kept_outs:
+            versions.append(results[i]._counter or new_counter(results[i]))
         options = tuple([values[i] for i in self._options]) if self._options else ()
         node = Node(self, plan, tuple(parents), plan.pick(environment), options, versions)
         if anomaly_mode.get():
@@ -494,8 +498,8 @@ class Op(Generic[P, R]):
                 f"{self.name}: backward a second time through a graph whose kept arrays were "
                 "freed; pass retain_graph=True to the first backward"
             )
-        for _, changed in node._versions:
-            if changed > node.seq:
+        for version in node._versions:
+            if version is not None and version[1] > node.seq:
                 raise RuntimeError(
                     f"{self.name}: an array kept for backward was changed in place since; "
                     "use the out-of-place form, or change a clone()"
@@ -523,14 +527,20 @@ class Op(Generic[P, R]):
 
     def _as_tensor(self, node: Node, name: str, value: Any) -> Any:
         """Return a kept array as the Tensor that it was; masks and indices stay arrays."""
-        if self.variadic and name == self.parameters[self.inputs[0]]:
-            return [_linked(v, p) for v, p in zip(value, node.parents, strict=True)]
+        place = node._plan.places.get(name)
+        if place is None:
+            return value
+        if self.variadic and name in self._index:
+            linked = zip(value, node.parents, node._versions, strict=False)
+            return [_linked(*parts) for parts in linked]
+        edge: Any = None
         if name in self.outputs:
             i = self.outputs.index(name)
             single = len(self.outputs) == 1
-            return _linked(value, node if single else Slot(node, i, value.shape, value.dtype))
-        i = self._index.get(name, -1)
-        return _linked(value, node.parents[self.inputs.index(i)] if i in self.inputs else None)
+            edge = node if single else Slot(node, i, value.shape, value.dtype)
+        elif name in self._index:
+            edge = node.parents[self.inputs.index(self._index[name])]
+        return _linked(value, edge, node._versions[place])
 
     def outputs_of(self, node: Node) -> tuple[str, ...]:
         """Return something for each output that carries gradient."""
@@ -557,10 +567,12 @@ def _is_input(parameter: inspect.Parameter) -> bool:
     return "Array" in str(parameter.annotation) or "Tensor" in str(parameter.annotation)
 
 
-def _linked(value: Any, edge: Any) -> Any:
+def _linked(value: Any, edge: Any, version: list[int] | None) -> Any:
     if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
         return value
-    return tensor_from(value, edge)
+    tensor = tensor_from(value, edge)
+    tensor._counter = version
+    return tensor
 
 
 def new_counter(tensor: Tensor) -> list[int]:
@@ -571,12 +583,16 @@ def new_counter(tensor: Tensor) -> list[int]:
 
 def share_version(base: Any, view: Tensor) -> None:
     """Let `view` share its version counter with `base`, if it shares its memory."""
-    if isinstance(base, Tensor):
-        owner = base.data if base.data.base is None else base.data.base
-        if view.data.base is owner or view.data is base.data:
-            view._counter = base._counter or new_counter(base)
-            view._is_view = True
-            base._is_view = True
+    if isinstance(base, Tensor) and _owner(base.data) is _owner(view.data):
+        view._counter = base._counter or new_counter(base)
+        view._is_view = True
+        base._is_view = True
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def has_nan(value: Any) -> bool:
@@ -731,7 +747,7 @@ def method(
                 _attach(
                     f"{name}_",
                     function,
-                    lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), name),
+                    lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), f"{name}_"),
                 )
         if operator is not None:
             word = _OPERATORS[operator]

@@ -14,6 +14,8 @@ from .methods import TensorMethods
 from .modes import grad_mode
 from .node import Edge, Node, Slot, sequence
 
+Hooks = dict[int, Callable[["Tensor"], "Tensor | None"]]
+
 
 class Tensor(TensorMethods):
     """An n-dimensional array on which operations are recorded for reverse-mode differentiation.
@@ -51,8 +53,8 @@ class Tensor(TensorMethods):
     _edge: Edge | None
     _counter: list[int] | None = None
     _is_view: bool = False
-    _hooks: list[Callable[[Tensor], Tensor | None]] | None = None
-    _retains: bool = False
+    _hooks: Hooks | None = None
+    _retained: RemovableHandle | None = None
 
     __array_ufunc__ = None  # ndarray * Tensor is Tensor.__rmul__
     __hash__ = object.__hash__
@@ -236,7 +238,8 @@ class Tensor(TensorMethods):
         result.__dict__.update(
             {key: copy.deepcopy(value, memo) for key, value in self.__dict__.items()}
         )
-        result.__dict__.pop("_counter", None)
+        for name in ("_counter", "_is_view", "_hooks"):
+            result.__dict__.pop(name, None)
         return result
 
     def __reduce__(self) -> Any:
@@ -312,9 +315,8 @@ class Tensor(TensorMethods):
         """
         if not self.requires_grad:
             raise RuntimeError("retain_grad: the tensor does not require grad")
-        if self._edge is None or self._retains:
+        if self._edge is None or self._retained is not None:
             return
-        self._retains = True
         reference = weakref.ref(self)
 
         def keep(gradient: Tensor) -> None:
@@ -323,7 +325,7 @@ class Tensor(TensorMethods):
                 total = gradient if tensor.grad is None else tensor.grad + gradient
                 tensor.grad = total if total.requires_grad else tensor_from(total.data.copy())
 
-        self.register_hook(keep)
+        self._retained = RemovableHandle(self._hook_table(), keep, last=True)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook` with this tensor's gradient whenever backward has it.
@@ -351,19 +353,19 @@ class Tensor(TensorMethods):
         """
         if not self.requires_grad:
             raise RuntimeError("register_hook: the tensor does not require grad")
+        return RemovableHandle(self._hook_table(), hook)
+
+    def _hook_table(self) -> Hooks:
         edge = self._edge
         if edge is None or isinstance(edge, Tensor):
             leaf = self if edge is None else edge
             if leaf._hooks is None:
-                leaf._hooks = []
-            hooks = leaf._hooks
-        else:
-            node = edge.node if isinstance(edge, Slot) else edge
-            if node._hooks is None:
-                node._hooks = {}
-            hooks = node._hooks.setdefault(self.output_nr, [])
-        hooks.append(hook)
-        return RemovableHandle(hooks, hook)
+                leaf._hooks = {}
+            return leaf._hooks
+        node = edge.node if isinstance(edge, Slot) else edge
+        if node._hooks is None:
+            node._hooks = {}
+        return node._hooks.setdefault(self.output_nr, {})
 
     # -- in place ------------------------------------------------------------------------------
 
@@ -380,6 +382,11 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"{name}: the result is {result.dtype}, which cannot be stored in {self.dtype}"
             )
+        if not self.data.flags.writeable:
+            raise RuntimeError(
+                f"{name}: the tensor's memory is read-only, as an expanded tensor's is; "
+                "clone() it first"
+            )
         if grad_mode.get() and (self.requires_grad or result.requires_grad):
             if self.requires_grad and self._edge is None:
                 raise RuntimeError(
@@ -391,8 +398,15 @@ class Tensor(TensorMethods):
                     f"{name}: the tensor shares its memory with another one (through a view), "
                     "whose history an in-place change would make wrong; clone() it first"
                 )
+            if result.grad_fn is not None:  # its rule may ask for the values before
+                result.grad_fn.keep_copies(self.data, self._counter)
             self._edge = result._edge
             self.requires_grad = result.requires_grad
+            if self._retained is not None:
+                self._retained.remove()
+                self._retained = None
+                if self.requires_grad:
+                    self.retain_grad()
         self.data[...] = result.data
         changed_in_place(self)
         return self
@@ -419,14 +433,17 @@ class Tensor(TensorMethods):
 class RemovableHandle:
     """Takes a hook away again."""
 
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
+    def __init__(self, hooks: dict[int, Any], hook: Any, last: bool = False) -> None:
         self._hooks = hooks
-        self._hook = hook
+        self._key = -1 if last else next(sequence)
+        final = hooks.pop(-1, None)
+        hooks[self._key] = hook
+        if final is not None:
+            hooks[-1] = final
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
-        if self._hook in self._hooks:
-            self._hooks.remove(self._hook)
+        self._hooks.pop(self._key, None)
 
     def __enter__(self) -> RemovableHandle:
         return self
