@@ -339,6 +339,10 @@ def test_sum_to_size_of_a_shape_that_was_not_broadcast():
             x.sum_to_size(bad)
 
 
+def test_sum_to_size_of_many_halves():
+    assert ones(5000, 2, dtype=float16).sum_to_size(2).tolist() == [5000, 5000]
+
+
 @pytest.mark.parametrize("repeats", [(2,), (1, 3), (2, 1, 2), (0, 2)])
 def test_repeat(repeats):
     x = np.arange(2.0) if len(repeats) == 1 else np.arange(6.0).reshape(2, 3)

@@ -536,5 +536,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes < 1:
         raise RuntimeError(f"one_hot: num_classes must be positive, got {num_classes}")
     if data.size and (data.min() < 0 or data.max() >= num_classes):
-        raise RuntimeError(f"one_hot: classes must be in 0 to {num_classes - 1}, got {data.min()} to {data.max()}")
+        raise RuntimeError(
+            f"one_hot: classes must be 0 to {num_classes - 1}, got {data.min()} to {data.max()}"
+        )
     return tensor_from((data[..., None] == np.arange(num_classes)).astype(int64))

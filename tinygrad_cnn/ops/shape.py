@@ -415,7 +415,9 @@ def sum_to_size(input: Array, size: tuple[int, ...]) -> Any:
             f"sum_to_size: shape {tuple(size)} does not broadcast to the input's {shape}"
         )
     axes = [i + lead for i, n in enumerate(size) if n == 1 and inner[i] != 1]
-    return np.sum(input, axis=(*range(lead), *axes)).reshape(size)
+    wide = np.float32 if input.dtype == np.float16 else None  # in which such sums are exact enough
+    total = np.sum(input, axis=(*range(lead), *axes), dtype=wide).reshape(size)
+    return total if wide is None else total.astype(input.dtype)
 
 
 @sum_to_size.gradient("input")
@@ -675,7 +677,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @op(name="pad")
 def _pad(input: Array, pad: tuple[int, ...], value: float = 0) -> Any:
-    befores, afters = _per_dim("pad", pad, input.ndim)
+    befores, afters = _per_dim(pad, input.ndim)
     shape = tuple(n + b + a for n, b, a in zip(input.shape, befores, afters, strict=True))
     if min(shape, default=0) < 0:
         raise RuntimeError(f"pad: {tuple(pad)} crops more than there is in shape {input.shape}")
@@ -740,7 +742,7 @@ def pad(
         raise ValueError(f"pad: mode must be constant, reflect, replicate or circular, got {mode!r}")
     if value is not None:
         raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
-    for dim, (before, after) in enumerate(zip(*_per_dim("pad", pad, input.ndim), strict=True)):
+    for dim, (before, after) in enumerate(zip(*_per_dim(pad, input.ndim), strict=True)):
         if not before and not after:
             continue
         size = input.shape[dim]
@@ -759,11 +761,11 @@ def pad(
     return input
 
 
-def _per_dim(name: str, pad: Sequence[int], ndim: int) -> tuple[list[int], list[int]]:
+def _per_dim(pad: Sequence[int], ndim: int) -> tuple[list[int], list[int]]:
     """Return the widths before and after each dimension."""
     if len(pad) % 2 or len(pad) > 2 * ndim:
         raise RuntimeError(
-            f"{name}: expected up to {ndim} pairs of widths for {ndim} dimensions, got {tuple(pad)}"
+            f"pad: expected up to {ndim} pairs of widths for {ndim} dimensions, got {tuple(pad)}"
         )
     rest = [0] * (ndim - len(pad) // 2)
     return rest + list(pad[-2::-2]), rest + list(pad[::-2])
