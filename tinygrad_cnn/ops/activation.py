@@ -45,7 +45,7 @@ def leaky_relu(input: Array, negative_slope: float = 0.01) -> Any:
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.functional.leaky_relu(tg.tensor([-1.0, 2.0]), 0.1)
-    tensor([-0.1000,  2.0000])
+    tensor([-0.1,  2. ])
     """
     return np.maximum(input, 0) + negative_slope * np.minimum(input, 0)
 
@@ -68,7 +68,7 @@ def sigmoid(input: Array) -> Any:
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.sigmoid(tg.tensor([-1e4, 0.0, 1e4]))
-    tensor([0.0000, 0.5000, 1.0000])
+    tensor([0. , 0.5, 1. ])
     """
     # e^x / (1 + e^x) below 0 and 1 / (1 + e^-x) above: no power overflows
     return np.exp(np.minimum(input, 0)) / (1 + np.exp(-np.absolute(input)))
@@ -86,7 +86,7 @@ def tanh(input: Array) -> Any:
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.tanh(tg.tensor([0.0, 1.0]))
-    tensor([0.0000, 0.7616])
+    tensor([0.    , 0.7616])
     """
     return np.tanh(input)
 
@@ -168,7 +168,7 @@ def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.softmax(tg.tensor([1e4, 1e4, -float("inf")]), dim=0)
-    tensor([0.5000, 0.5000, 0.0000])
+    tensor([0.5, 0.5, 0. ])
     """
     return _softmax(*_prepared("softmax", input, dim, dtype))
 

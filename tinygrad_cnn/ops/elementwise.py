@@ -836,7 +836,7 @@ def clamp(input: Array, min: Array = None, max: Array = None) -> Any:
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.clamp(tg.tensor([-1.0, 0.5, 2.0]), 0, 1)
-    tensor([0.0000, 0.5000, 1.0000])
+    tensor([0. , 0.5, 1. ])
     """
     if min is None and max is None:
         raise RuntimeError("clamp: min and max are both None; give at least one")

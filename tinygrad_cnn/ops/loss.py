@@ -186,7 +186,7 @@ def nll_loss(
     >>> import tinygrad_cnn as tg
     >>> logs = tg.tensor([[-0.1, -2.3], [-1.6, -0.2]])
     >>> tg.nn.functional.nll_loss(logs, tg.tensor([0, 1]))
-    tensor(0.1500)
+    tensor(0.15)
     """
     _check_reduction("nll_loss", reduction)
     loss, _ = _nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)

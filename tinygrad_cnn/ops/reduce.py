@@ -146,7 +146,7 @@ def mean(
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.mean(tg.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1)
-    tensor([1.5000, 3.5000])
+    tensor([1.5, 3.5])
     """
     return _mean(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
 
@@ -243,7 +243,7 @@ def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) 
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.logsumexp(tg.tensor([1e4, 1e4]), dim=0)
-    tensor(10000.6934)
+    tensor(10000.693)
     """
     return _logsumexp(input, dim, keepdim)[0]
 
@@ -344,7 +344,7 @@ def var(
     >>> import tinygrad_cnn as tg
     >>> x = tg.tensor([1.0, 2.0, 3.0, 4.0])
     >>> tg.var(x), tg.var(x, correction=0)
-    (tensor(1.6667), tensor(1.2500))
+    (tensor(1.6667), tensor(1.25))
     """
     return _var(input, *_corrected("var", dim, unbiased, correction), keepdim)
 
@@ -406,8 +406,8 @@ def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -
     >>> x = tg.tensor([[1.0, 1.0], [0.0, 2.0]], requires_grad=True)
     >>> tg.amax(x, 1).sum().backward()
     >>> x.grad
-    tensor([[0.5000, 0.5000],
-            [0.0000, 1.0000]])
+    tensor([[0.5, 0.5],
+            [0. , 1. ]])
     """
     _check_not_empty("amax", input.shape, dim)
     return np.max(input, axis=normalize_dims("amax", dim, input.ndim), keepdims=keepdim)
