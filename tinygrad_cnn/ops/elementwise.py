@@ -11,7 +11,7 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 quiet = np.errstate(all="ignore")
-"""Decorates a forward that would otherwise warn of inf and nan, of which PyTorch never does."""
+"""Decorates a forward of which NumPy would warn where it makes inf or NaN; PyTorch never does."""
 
 
 def _zeros(g: Any) -> Any:
