@@ -23,6 +23,8 @@ from tinygrad_cnn.core.modes import no_grad, scope
 from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.op import Array, Arrays, op
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.nn.parameter import Parameter
 from tinygrad_cnn.ops.conv import conv2d
 from tinygrad_cnn.ops.pool import max_pool2d
 from tinygrad_cnn.viz import Graph, draw
@@ -421,22 +423,39 @@ def test_user_function():
     assert '"output 1 2"' in source
 
 
-class Model:
-    """What `draw` asks of a module."""
+class Net(Module):
+    """A parameter, a buffer, a shared child that is called twice, and a frozen parameter."""
 
-    def __init__(self, params, buffers):
-        self.named_parameters = params.items
-        self.parameters = params.values
-        self.named_buffers = buffers.items
+    def __init__(self):
+        super().__init__()
+        self.scale = Parameter(leaf(1.0, 2.0))
+        self.frozen = Parameter(leaf(3.0, 4.0), requires_grad=False)
+        self.register_buffer("mean", leaf(5.0, 6.0, grad=False))
+        self.act = Act()
+
+    def forward(self, x):
+        return self.act(self.act((x - self.mean * self.scale) * self.scale) * self.frozen)
+
+
+class Act(Module):
+    def forward(self, x):
+        return -x
 
 
 def test_model_gives_names_and_tells_parameters_from_inputs():
-    weight, x, mean = leaf(1.0, 2.0), leaf(3.0, 4.0), leaf(5.0, 6.0, grad=False)
-    result = (x - mean * weight) * weight
-    source = draw(result, model=Model({"net.w": weight}, {"net.mean": mean}), legend=False).source
-    assert '"net.w\\n2" shape=box' in source
-    assert '"net.mean\\n2"' in source
-    assert '"2" shape=ellipse' in source  # x, which has no name
+    net, x = Net(), leaf(3.0, 4.0)
+    source = draw(net(x), model=net, params={"x": x}, legend=False).source
+    assert '"scale\\n2" shape=box' in source
+    assert '"mean\\n2" shape=ellipse style="filled,dashed"' in source
+    assert '"frozen\\n2" shape=ellipse style="filled,dashed"' in source
+    assert '"x\\n2" shape=ellipse fillcolor' in source
+    assert source.count('"neg\\nact"') == 2
+
+
+def test_parameter_without_model_is_still_a_parameter():
+    net, x = Net(), leaf(3.0, 4.0)
+    kinds = Counter(vertex.kind for vertex in trace([net(x)], {}, []).vertices)
+    assert kinds["parameter"] == kinds["input"] == 1
 
 
 # -- frames ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 import graphviz
 
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.nn.module import Module
 
 from . import dot
 from .snapshot import trace
@@ -102,7 +103,7 @@ class Graph(graphviz.Digraph):
 def draw(
     tensors: Tensor | Sequence[Tensor],
     *,
-    model: Any = None,
+    model: Module | None = None,
     params: Mapping[str, Tensor] | None = None,
     legend: bool = True,
 ) -> Graph:
@@ -123,8 +124,8 @@ def draw(
     model : Module, optional
         Its parameters and buffers are shown with their names, such as ``features.0.weight``.
     params : mapping of str to Tensor, optional
-        More names: for results of operations, for data, and for leaves, which count as
-        parameters where no model is given.
+        More names: for results of operations, for data, and for leaves. Where no model is given,
+        these leaves count as parameters, as an `nn.Parameter` always does.
     legend : bool
         Say what the colours mean.
 
@@ -161,7 +162,7 @@ def draw(
     """
     roots = _checked(tensors)
     names = dict(params or {})
-    parameters = list(names.values() if model is None else model.parameters())
+    parameters = list(names.values()) if model is None else []
     if model is not None:
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
             names.setdefault(name, tensor)

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_cnn.core.node import Node, Slot
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.nn.parameter import Parameter
 
 from .labels import argument_name, describe, input_title, is_optional
 
@@ -115,7 +116,7 @@ def trace(
     names : mapping of str to Tensor
         Names for leaves, intermediate results and data; of two names for one, the first counts.
     parameters : collection of Tensor
-        The leaves that are parameters.
+        Leaves that count as parameters, beside every `tinygrad_cnn.nn.Parameter`.
 
     Returns
     -------
@@ -231,7 +232,8 @@ class _Tracer:
 
     def _leaf(self, leaf: Tensor, argument: str = "") -> Vertex:
         title = self.leaf_names.get(leaf, argument)
-        kind: Kind = "parameter" if leaf in self.parameters else "input"
+        learns = isinstance(leaf, Parameter) or leaf in self.parameters
+        kind: Kind = "parameter" if learns else "input"
         frame = self.frame_of.get(leaf, 0) if kind == "parameter" else 0
         value, grad = _number(leaf.data), _gradient(leaf)
         return Vertex(kind, title, "", leaf.shape, leaf.dtype, frame, value, grad)
