@@ -109,7 +109,8 @@ def max_pool2d_input(
     g: np.ndarray, taps: np.ndarray, input_shape: tuple[int, ...], window: Window
 ) -> np.ndarray:
     """Return an array of `input_shape` with each element of `g` added at its window's tap."""
-    dx = np.zeros_like(g, shape=input_shape)
+    # in the memory order of the forward pass, which the next gradient rules compute in
+    dx = np.zeros_like(taps, g.dtype, shape=input_shape)
     for number, (rows, columns), inputs in window.taps(input_shape[2:]):
         part = keep(taps[:, :, rows, columns] == number, g[:, :, rows, columns])
         if window.overlaps:
@@ -121,7 +122,7 @@ def max_pool2d_input(
 
 def max_pool2d_pick(x: np.ndarray, taps: np.ndarray, window: Window) -> np.ndarray:
     """Return the element of `x` at each window's tap: the transpose of `max_pool2d_input`."""
-    out = np.zeros_like(x, shape=taps.shape)
+    out = np.zeros_like(taps, x.dtype)
     for number, (rows, columns), inputs in window.taps(x.shape[2:]):
         value = x[:, :, inputs[0], inputs[1]]
         out[:, :, rows, columns] += keep(taps[:, :, rows, columns] == number, value)

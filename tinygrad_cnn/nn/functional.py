@@ -1,0 +1,57 @@
+"""`torch.nn.functional`'s names: the operations of a network, as functions.
+
+``inplace=True`` is accepted where PyTorch has it, but nothing is done in place: the result is
+a new tensor, and the graph stays as easy to follow as without.
+"""
+
+from __future__ import annotations
+
+from tinygrad_cnn.core.op import Array
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.ops import activation
+from tinygrad_cnn.ops.activation import (
+    log_softmax as log_softmax,
+    sigmoid as sigmoid,
+    softmax as softmax,
+    tanh as tanh,
+)
+from tinygrad_cnn.ops.conv import conv2d as conv2d
+from tinygrad_cnn.ops.dropout import dropout as dropout
+from tinygrad_cnn.ops.indexing import one_hot as one_hot
+from tinygrad_cnn.ops.linalg import linear as linear
+from tinygrad_cnn.ops.loss import (
+    cross_entropy as cross_entropy,
+    mse_loss as mse_loss,
+    nll_loss as nll_loss,
+)
+from tinygrad_cnn.ops.norm import batch_norm as batch_norm
+from tinygrad_cnn.ops.pool import (
+    adaptive_avg_pool2d as adaptive_avg_pool2d,
+    avg_pool2d as avg_pool2d,
+    max_pool2d as max_pool2d,
+)
+from tinygrad_cnn.ops.shape import pad as pad
+
+
+def relu(input: Array, inplace: bool = False) -> Tensor:
+    """Return ``max(input, 0)``.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.relu(tg.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return activation.relu(input)
+
+
+def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """Return `input` where it is positive, and ``negative_slope * input`` elsewhere.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.leaky_relu(tg.tensor([-1.0, 2.0]), 0.1)
+    tensor([-0.1000,  2.0000])
+    """
+    return activation.leaky_relu(input, negative_slope)

@@ -1,0 +1,498 @@
+"""`Module`: holds parameters, buffers and other modules, and knows how they are called."""
+
+from __future__ import annotations
+
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from tinygrad_cnn.core.modes import scope
+from tinygrad_cnn.core.tensor import RemovableHandle, Tensor, as_array, changed_in_place
+
+from .parameter import Parameter
+
+M = TypeVar("M", bound="Module")
+
+_structure = itertools.count()
+_changes = [next(_structure)]  # grows whenever a module is registered anywhere
+_calling: ContextVar[Module | None] = ContextVar("calling", default=None)
+"""The outermost module whose forward is running: paths in the graph start there."""
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `Module.load_state_dict` found on one side only."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class Module:
+    """Base class of networks and layers: define ``__init__`` and ``forward``.
+
+    Parameters, buffers and modules set as attributes are registered under their names.
+
+    Attributes
+    ----------
+    training : bool
+        Whether layers such as dropout and batch norm behave as in training.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> class Net(tg.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.fc = tg.nn.Linear(4, 2)
+    ...     def forward(self, x):
+    ...         return self.fc(x).relu()
+    >>> net = Net()
+    >>> net
+    Net(
+      (fc): Linear(in_features=4, out_features=2, bias=True)
+    )
+    >>> [name for name, _ in net.named_parameters()]
+    ['fc.weight', 'fc.bias']
+    """
+
+    training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+    _transient: set[str]
+    _forward_hooks: list[Callable[..., Any]]
+    _forward_pre_hooks: list[Callable[..., Any]]
+    _paths: tuple[int, dict[int, str]]
+
+    def __init__(self) -> None:
+        self.__dict__.update(
+            training=True,
+            _parameters={},
+            _buffers={},
+            _modules={},
+            _transient=set(),
+            _forward_hooks=[],
+            _forward_pre_hooks=[],
+            _paths=(-1, {}),
+        )
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output; define it in the subclass.
+
+        Raises
+        ------
+        NotImplementedError
+            If the subclass does not.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: define forward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        outer = _calling.get()
+        root = self if outer is None else outer
+        version, paths = root._paths
+        if version != _changes[0]:
+            paths = {id(module): name for name, module in root.named_modules()}
+            root._paths = (_changes[0], paths)
+        root_token = _calling.set(root)
+        # a module that the outermost one does not hold counts as where it is called
+        token = scope.set(paths.get(id(self), scope.get()))
+        try:
+            for hook in self._forward_pre_hooks:
+                changed = hook(self, args)
+                if changed is not None:
+                    args = changed if isinstance(changed, tuple) else (changed,)
+            result = self.forward(*args, **kwargs)
+            for hook in self._forward_hooks:
+                changed = hook(self, args, result)
+                if changed is not None:
+                    result = changed
+            return result
+        finally:
+            scope.reset(token)
+            _calling.reset(root_token)
+
+    # -- registering ---------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_parameters" not in self.__dict__:
+            if isinstance(value, (Tensor, Module)):
+                raise AttributeError(
+                    f"{type(self).__name__}: call super().__init__() before setting {name!r}"
+                )
+            super().__setattr__(name, value)
+            return
+        if isinstance(value, Parameter):
+            self._forget(name)
+            self.register_parameter(name, value)
+        elif isinstance(value, Module):
+            self._forget(name)
+            self.register_module(name, value)
+        elif name in self._parameters:
+            if value is not None:
+                raise TypeError(
+                    f"{type(self).__name__}: {name!r} is a parameter; it can be set to a "
+                    f"Parameter or None, not {type(value).__name__}"
+                )
+            self._parameters[name] = None
+        elif name in self._modules:
+            if value is not None:
+                raise TypeError(
+                    f"{type(self).__name__}: {name!r} is a module; it can be set to a "
+                    f"Module or None, not {type(value).__name__}"
+                )
+            self._modules[name] = None
+            _changes[0] = next(_structure)
+        elif name in self._buffers:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{type(self).__name__}: {name!r} is a buffer; it can be set to a "
+                    f"Tensor or None, not {type(value).__name__}"
+                )
+            self._buffers[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def _forget(self, name: str) -> None:
+        self.__dict__.pop(name, None)
+        for registered in (self._parameters, self._buffers, self._modules):
+            registered.pop(name, None)
+        self._transient.discard(name)
+
+    def __getattr__(self, name: str) -> Any:
+        for kind in ("_parameters", "_buffers", "_modules"):
+            registered = self.__dict__.get(kind, {})
+            if name in registered:
+                return registered[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        if any(name in known for known in (self._parameters, self._buffers, self._modules)):
+            self._forget(name)
+            _changes[0] = next(_structure)
+        else:
+            super().__delattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+
+    def _check_name(self, what: str, name: str, known: Mapping[str, Any]) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"{what}: name must be a str, got {type(name).__name__}")
+        if not name or "." in name:
+            raise KeyError(f"{what}: name must be without dots and not empty, got {name!r}")
+        if name not in known and hasattr(self, name):
+            raise KeyError(f"{what}: attribute {name!r} exists already")
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter, or None as its absence.
+
+        Raises
+        ------
+        TypeError
+            If it is neither.
+        KeyError
+            If the name cannot be used.
+        """
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"register_parameter: expected a Parameter or None, got {type(param).__name__}"
+            )
+        self._check_name("register_parameter", name, self._parameters)
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that belongs to the module but is not learnt, such as a running mean.
+
+        Parameters
+        ----------
+        persistent : bool
+            Whether it is part of `state_dict`.
+        """
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"register_buffer: expected a Tensor or None, got {type(tensor).__name__}"
+            )
+        self._check_name("register_buffer", name, self._buffers)
+        self._buffers[name] = tensor
+        (self._transient.discard if persistent else self._transient.add)(name)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a child module under `name`."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(
+                f"register_module: expected a Module or None, got {type(module).__name__}"
+            )
+        self._check_name("register_module", name, self._modules)
+        self._modules[name] = module
+        _changes[0] = next(_structure)
+
+    add_module = register_module
+
+    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after forward; what it returns replaces the output."""
+        self._forward_hooks.append(hook)
+        return RemovableHandle(self._forward_hooks, hook)
+
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, args)`` before forward; what it returns replaces the arguments."""
+        self._forward_pre_hooks.append(hook)
+        return RemovableHandle(self._forward_pre_hooks, hook)
+
+    # -- what it holds -------------------------------------------------------------------------
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """Yield this module and all under it with their paths, each once."""
+        seen: set[int] = set()
+
+        def walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield path, module
+                for name, child in module._modules.items():
+                    if child is not None:
+                        yield from walk(child, f"{path}.{name}" if path else name)
+
+        return walk(self, prefix)
+
+    def modules(self) -> Iterator[Module]:
+        """Yield this module and all under it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """Yield the modules directly under this one with their names, each once."""
+        seen: set[int] = set()
+        for name, child in self._modules.items():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                yield name, child
+
+    def children(self) -> Iterator[Module]:
+        """Yield the modules directly under this one, each once."""
+        return (child for _, child in self.named_children())
+
+    def _named(self, kind: str, prefix: str, recurse: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, tensor in getattr(module, kind).items():
+                if tensor is not None and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield f"{path}.{name}" if path else name, tensor
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """Yield the parameters with their paths; one that is shared comes once."""
+        return self._named("_parameters", prefix, recurse)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """Yield the parameters; one that is shared comes once."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield the buffers with their paths."""
+        return self._named("_buffers", prefix, recurse)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """Yield the buffers."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """Return the module at a path such as ``features.0``; this one for an empty path.
+
+        Raises
+        ------
+        AttributeError
+            If there is none.
+        """
+        module: Module = self
+        for name in target.split(".") if target else ():
+            child = module._modules.get(name)
+            if child is None:
+                raise AttributeError(f"{type(module).__name__} has no module {name!r} (of {target!r})")
+            module = child
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        """Return the parameter at a path such as ``features.0.weight``."""
+        path, _, name = target.rpartition(".")
+        parameter = self.get_submodule(path)._parameters.get(name)
+        if parameter is None:
+            raise AttributeError(f"{type(self).__name__} has no parameter {target!r}")
+        return parameter
+
+    def get_buffer(self, target: str) -> Tensor:
+        """Return the buffer at a path such as ``features.1.running_mean``."""
+        path, _, name = target.rpartition(".")
+        buffer = self.get_submodule(path)._buffers.get(name)
+        if buffer is None:
+            raise AttributeError(f"{type(self).__name__} has no buffer {target!r}")
+        return buffer
+
+    # -- changing all of it --------------------------------------------------------------------
+
+    def apply(self: M, fn: Callable[[Module], Any]) -> M:
+        """Call `fn` with every module under this one, and with it last; return it."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def train(self: M, mode: bool = True) -> M:
+        """Set training mode, here and in all modules under it; return the module."""
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode must be a bool, got {mode!r}")
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self: M) -> M:
+        """Set evaluation mode, here and in all modules under it; return the module."""
+        return self.train(False)
+
+    def requires_grad_(self: M, requires_grad: bool = True) -> M:
+        """Freeze the parameters, or let them learn again; return the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Take the gradients off the parameters, or set them to zero."""
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                parameter.grad = Tensor(np.zeros_like(parameter.grad.data))
+
+    def to(self: M, *args: Any, dtype: Any = None, **kwargs: Any) -> M:
+        """Bring floating parameters and buffers to a dtype; return the module.
+
+        A device is accepted if it is ``"cpu"``.
+        """
+        for arg in (*args, *kwargs.values()):
+            if isinstance(arg, str) and arg.split(":")[0] == "cpu":
+                continue
+            if isinstance(arg, (str, int)) and not hasattr(np, str(arg)):
+                raise RuntimeError(f"to: the only device is 'cpu', got {arg!r}")
+            if arg is not None and not isinstance(arg, bool):
+                dtype = arg.dtype if isinstance(arg, Tensor) else arg
+        if dtype is None:
+            return self
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"to: modules take floating dtypes, got {dtype}")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.is_floating_point() and tensor.dtype != dtype:
+                tensor.data = tensor.data.astype(dtype)
+                if tensor.grad is not None:
+                    tensor.grad = Tensor(tensor.grad.data.astype(dtype))
+        return self
+
+    def float(self: M) -> M:
+        """Bring parameters and buffers to float32; return the module."""
+        return self.to(np.float32)
+
+    def double(self: M) -> M:
+        """Bring parameters and buffers to float64; return the module."""
+        return self.to(np.float64)
+
+    def half(self: M) -> M:
+        """Bring parameters and buffers to float16; return the module."""
+        return self.to(np.float16)
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in self._parameters.items():
+            if parameter is not None:
+                yield prefix + name, parameter
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._transient:
+                yield prefix + name, buffer
+        for name, child in self._modules.items():
+            if child is not None:
+                yield from child._state(f"{prefix}{name}.")
+
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
+        """Return parameters and persistent buffers by path, sharing memory with the module.
+
+        Parameters
+        ----------
+        prefix : str
+            Put before every path.
+        keep_vars : bool
+            Return the parameters themselves, not detached from the graph.
+        """
+        state = self._state(prefix)
+        return OrderedDict((name, t if keep_vars else t.detach()) for name, t in state)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copy parameters and buffers from what `state_dict` gave; all of them or none.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to Tensor or array
+        strict : bool
+            Whether the names must agree exactly.
+        assign : bool
+            Take the arrays themselves instead of copying their values.
+
+        Returns
+        -------
+        IncompatibleKeys
+            The ``missing_keys`` and ``unexpected_keys``.
+
+        Raises
+        ------
+        RuntimeError
+            Listing every missing and unexpected name and every shape that differs.
+        """
+        own = dict(self._state())
+        missing = [name for name in own if name not in state_dict]
+        unexpected = [name for name in state_dict if name not in own]
+        problems = []
+        if strict and missing:
+            problems.append("missing: " + ", ".join(missing))
+        if strict and unexpected:
+            problems.append("unexpected: " + ", ".join(unexpected))
+        given = {name: as_array(state_dict[name]) for name in own if name in state_dict}
+        for name, array in given.items():
+            if array.shape != own[name].shape:
+                problems.append(
+                    f"{name}: the shape is {array.shape}, the module has {own[name].shape}"
+                )
+        if problems:
+            raise RuntimeError(
+                f"load_state_dict: cannot load into {type(self).__name__}:\n  "
+                + "\n  ".join(problems)
+            )
+        for name, array in given.items():
+            if assign:
+                own[name].data = array
+            else:
+                own[name].data[...] = array
+            changed_in_place(own[name])
+        return IncompatibleKeys(missing, unexpected)
+
+    # -- showing -------------------------------------------------------------------------------
+
+    def extra_repr(self) -> str:
+        """Return what stands in the parentheses of the repr; define it in the subclass."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = self.extra_repr().split("\n") if self.extra_repr() else []
+        children = [
+            f"({name}): " + repr(child).replace("\n", "\n  ")
+            for name, child in self._modules.items()
+        ]
+        name = type(self).__name__
+        if not children and len(lines) < 2:
+            return f"{name}({''.join(lines)})"
+        return f"{name}(\n  " + "\n  ".join(lines + children) + "\n)"
