@@ -152,7 +152,7 @@ def _run(
         for node in order:
             g = pending.pop(node, None)
             if g is not None and node._hooks:
-                for i, hooks in node._hooks.items():
+                for i, hooks in list(node._hooks.items()):
                     if isinstance(g, list):
                         if g[i] is not None:
                             g[i] = _call_hooks(hooks, g[i], create_graph)
@@ -168,6 +168,8 @@ def _run(
             else:
                 rules = node.op.vjp_recorded if create_graph else node.op.vjp
                 gradients = rules(node, tuple(g) if isinstance(g, list) else g, wanted)
+                if wanted is not None:  # a rule for several inputs gives more
+                    gradients = [g if w else None for g, w in zip(gradients, wanted, strict=True)]
                 if anomaly_mode.get():
                     _check_nan(node, gradients)
                 if not retain_graph and node._plan.frees:

@@ -6,8 +6,9 @@ Each lives in a `contextvars.ContextVar`, so every thread has its own.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,21 +25,50 @@ class _Setting:
     def __init__(self, variable: ContextVar[bool], value: bool) -> None:
         self._variable = variable
         self._value = bool(value)
-        self._tokens: list[Token[bool]] = []
+        self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(self._variable.set(self._value))
+        self._before.append(self._variable.get())
+        self._variable.set(self._value)
 
     def __exit__(self, *exception: object) -> None:
-        self._variable.reset(self._tokens.pop())
+        self._variable.set(self._before.pop())
 
     def __call__(self, function: F) -> F:
+        if inspect.isgeneratorfunction(function):
+            return self._wrap_generator(function)
+
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             with _Setting(self._variable, self._value):
                 return function(*args, **kwargs)
 
         return wrapper  # type: ignore[return-value]
+
+    def _wrap_generator(self, function: Any) -> Any:
+        """Return a generator function that runs under the setting, but yields outside it."""
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            setting = _Setting(self._variable, self._value)
+            generator = function(*args, **kwargs)
+            resume, sent = generator.send, None
+            while True:
+                try:
+                    with setting:
+                        item = resume(sent)
+                except StopIteration as stopped:
+                    return stopped.value
+                try:
+                    resume, sent = generator.send, (yield item)
+                except GeneratorExit:
+                    with setting:
+                        generator.close()
+                    raise
+                except BaseException as error:
+                    resume, sent = generator.throw, error
+
+        return wrapper
 
 
 class no_grad(_Setting):
@@ -91,16 +121,17 @@ class set_grad_enabled(_Setting):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(grad_mode, mode)
-        self._before = grad_mode.set(self._value)
+        self._outside = grad_mode.get()
+        grad_mode.set(self._value)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exception: object) -> None:
-        grad_mode.reset(self._before)
+        grad_mode.set(self._outside)
 
     def __call__(self, function: F) -> F:
-        grad_mode.reset(self._before)
+        grad_mode.set(self._outside)
         return super().__call__(function)
 
 
