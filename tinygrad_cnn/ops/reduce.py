@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.kernels.reduce import sum_over
 
 from . import shape
 from ._dims import normalize_dim, normalize_dims
@@ -62,7 +63,7 @@ def _sum(input: Array, dim: int | tuple[int, ...] | None = None, keepdim: bool =
     dims = normalize_dims("sum", dim, input.ndim)
     if input.dtype.kind != "f":
         return np.sum(input, axis=dims, keepdims=keepdim, dtype=np.int64)
-    total = np.sum(widened(input), axis=dims, keepdims=keepdim)
+    total = sum_over(widened(input), dims, keepdim)
     return total.astype(input.dtype, copy=False)
 
 
@@ -116,7 +117,7 @@ def sum(
 def _mean(input: Array, dim: int | tuple[int, ...] | None = None, keepdim: bool = False) -> Any:
     dims = normalize_dims("mean", dim, input.ndim)
     _check_floating("mean", input)
-    total = np.sum(widened(input), axis=dims, keepdims=keepdim)
+    total = sum_over(widened(input), dims, keepdim)
     return np.true_divide(total, _count(input.shape, dims)).astype(input.dtype, copy=False)
 
 
