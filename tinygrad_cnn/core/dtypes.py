@@ -61,6 +61,7 @@ def result_type(*operands: Any) -> np.dtype:
     """
     ranked: list[np.dtype | None] = [None, None, None]
     for operand in operands:
+        dtype: np.dtype | None
         if isinstance(operand, (bool, np.bool_)):
             rank, dtype = 2, bool_
         elif isinstance(operand, (int, np.integer)):

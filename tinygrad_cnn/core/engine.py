@@ -131,9 +131,10 @@ def _run(
     order, uses = _reachable(roots)
     needed = None if captured is None else _needed(order, captured)
     for root, cotangent in zip(roots, cotangents, strict=True):
-        _deliver(pending, _edge(root), cotangent)
-        if root.is_leaf or isinstance(root._edge, Tensor):
-            uses[_edge(root)] = uses.get(_edge(root), 0)
+        edge = _edge(root)
+        _deliver(pending, edge, cotangent)
+        if isinstance(edge, Tensor):
+            uses.setdefault(edge, 0)
 
     def finish(leaf: Tensor) -> None:
         gradient = pending.pop(leaf, None)
@@ -244,7 +245,7 @@ def _deliver(pending: dict[Any, Any], edge: Edge, gradient: Any) -> None:
 
 
 def _captures(node: Node, g: Any, targets: list[Tensor]) -> dict[Edge, Any]:
-    found = {}
+    found: dict[Edge, Any] = {}
     for target in targets:
         edge = _edge(target)
         if edge is node:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .modes import anomaly_mode, enable_grad, grad_mode, no_grad
 from .node import Node, Slot
-from .op import new_counter, user_line
+from .op import new_counter, share_version, user_line
 from .tensor import Tensor, tensor_from
 
 
@@ -28,7 +28,7 @@ class FunctionCtx:
 
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         self.needs_input_grad = needs_input_grad
-        self._saved: list[tuple[Any, Any]] = []
+        self._saved: list[tuple[Any, Any, list[int] | None]] = []
         self._to_save: tuple[Tensor | None, ...] = ()
         self._constant: tuple[Tensor, ...] = ()
         self._materialize = True
@@ -57,17 +57,20 @@ class FunctionCtx:
         """The tensors given to `save_for_backward`."""
         node = self._node()
         tensors = []
-        for data, edge in self._saved:
+        for data, edge, version in self._saved:
             if isinstance(edge, int):  # the number of an output
                 edge = node and _output_edge(node, edge)
-            tensors.append(data if data is None else tensor_from(data, edge))
+            tensor = None if data is None else tensor_from(data, edge)
+            if tensor is not None:
+                tensor._counter = version
+            tensors.append(tensor)
         return tuple(tensors)
 
-    def _keep(self, outputs: Sequence[Any]) -> list[list[int]]:
+    def _keep(self, outputs: Sequence[Any]) -> None:
         """Take the arrays of the saved tensors, not the tensors: they would refer to the node."""
         for tensor in self._to_save:
             if tensor is None:
-                self._saved.append((None, None))
+                self._saved.append((None, None, None))
                 continue
             edge: Any = tensor._edge
             if edge is None and tensor.requires_grad:
@@ -75,10 +78,8 @@ class FunctionCtx:
             for i, output in enumerate(outputs):
                 if tensor is output and not any(tensor is c for c in self._constant):
                     edge = i
-            self._saved.append((tensor.data, edge))
-        counters = [t._counter or new_counter(t) for t in self._to_save if t is not None]
+            self._saved.append((tensor.data, edge, tensor._counter or new_counter(tensor)))
         self._to_save = ()
-        return counters
 
 
 class _Kept:
@@ -90,7 +91,7 @@ class _Kept:
 class _FunctionOp:
     """Shows a `Function` class to the engine as an operation."""
 
-    broadcast = False
+    broadcast = True  # as in PyTorch, backward may leave summing over broadcast axes to the engine
     formula = None
     option_names: tuple[str, ...] = ()
 
@@ -111,7 +112,9 @@ class _FunctionOp:
 
     def saved_arrays(self, node: Node) -> dict[str, np.ndarray]:
         saved = node._kept._saved if node._kept else ()
-        return {f"saved_tensors[{i}]": data for i, (data, _) in enumerate(saved) if data is not None}
+        return {
+            f"saved_tensors[{i}]": data for i, (data, *_) in enumerate(saved) if data is not None
+        }
 
     def vjp(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         with no_grad():
@@ -130,7 +133,7 @@ class _FunctionOp:
                 f"{self.name}: backward a second time through a graph whose kept arrays were "
                 "freed; pass retain_graph=True to the first backward"
             )
-        if any(changed > node.seq for _, changed in node._versions):
+        if any(version is not None and version[1] > node.seq for *_, version in ctx._saved):
             raise RuntimeError(
                 f"{self.name}: a tensor saved for backward was changed in place since"
             )
@@ -199,28 +202,29 @@ class Function:
         outputs = list(returned) if isinstance(returned, tuple) else [returned]
         if not any(ctx.needs_input_grad) or not grad_mode.get():
             return returned
-        versions = ctx._keep(outputs)
-        constant = ctx._constant
-        shapes: list[tuple[Any, Any]] = [(None, None)] * len(outputs)
-        for i, output in enumerate(outputs):
-            if isinstance(output, Tensor) and not any(output is c for c in constant):
-                shapes[i] = (output.shape, output.dtype)
-                if any(output is a for a in args):
-                    outputs[i] = tensor_from(output.data)
+        ctx._keep(outputs)
         parents = tuple(
             (a if a._edge is None else a._edge) if needed else None
             for a, needed in zip(args, ctx.needs_input_grad, strict=True)
         )
-        node = Node(_function_op(cls), _Kept, parents, ctx, tuple(shapes), versions)  # type: ignore[arg-type]
+        shapes = tuple(
+            (out.shape, out.dtype) if isinstance(out, Tensor) else (None, None) for out in outputs
+        )
+        node = Node(_function_op(cls), _Kept, parents, ctx, shapes, [])  # type: ignore[arg-type]
         ctx._node = weakref.ref(node)
         if len(outputs) == 1:
             node.shape, node.dtype = shapes[0]
         if anomaly_mode.get():
             node.site = user_line()
-        for i, (shape, dtype) in enumerate(shapes):
-            if shape is not None and dtype.kind == "f":
-                outputs[i]._edge = _output_edge(node, i)
-                outputs[i].requires_grad = True
+        for i, output in enumerate(outputs):
+            constant = any(output is c for c in ctx._constant)
+            if constant or not isinstance(output, Tensor) or output.dtype.kind != "f":
+                continue
+            if output.requires_grad or any(output is a for a in args):  # it has a history
+                outputs[i] = tensor_from(output.data)
+                share_version(output, outputs[i])
+            outputs[i]._edge = _output_edge(node, i)
+            outputs[i].requires_grad = True
         return tuple(outputs) if isinstance(returned, tuple) else outputs[0]
 
 

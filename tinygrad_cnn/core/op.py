@@ -330,7 +330,7 @@ class Op(Generic[P, R]):
 
     def _call_bound(self, values: list[Any]) -> Any:
         named = zip(self.parameters[self._positional :], values[self._positional :], strict=True)
-        return self(*values[: self._positional], **dict(named))  # type: ignore[call-arg]
+        return self(*values[: self._positional], **dict(named))
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         count = len(args)
