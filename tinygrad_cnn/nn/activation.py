@@ -38,7 +38,7 @@ class LeakyReLU(Module):
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.LeakyReLU(0.5)(tg.tensor([-1.0, 2.0]))
-    tensor([-0.5000,  2.0000])
+    tensor([-0.5,  2. ])
     """
 
     def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
@@ -62,7 +62,7 @@ class Sigmoid(Module):
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.Sigmoid()(tg.tensor([0.0]))
-    tensor([0.5000])
+    tensor([0.5])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class Softmax(Module):
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.Softmax(dim=1)(tg.zeros(1, 4))
-    tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
+    tensor([[0.25, 0.25, 0.25, 0.25]])
     """
 
     def __init__(self, dim: int | None = None) -> None:

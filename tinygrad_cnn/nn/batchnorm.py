@@ -103,8 +103,8 @@ class BatchNorm1d(_BatchNorm):
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.BatchNorm1d(1, affine=False)(tg.tensor([[1.0], [3.0]]))
-    tensor([[-1.0000],
-            [ 1.0000]])
+    tensor([[-1.],
+            [ 1.]])
     """
 
     _dims = (2, 3)

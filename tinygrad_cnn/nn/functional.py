@@ -52,6 +52,6 @@ def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.functional.leaky_relu(tg.tensor([-1.0, 2.0]), 0.1)
-    tensor([-0.1000,  2.0000])
+    tensor([-0.1,  2. ])
     """
     return activation.leaky_relu(input, negative_slope)

@@ -79,7 +79,7 @@ class MSELoss(Module):
     --------
     >>> import tinygrad_cnn as tg
     >>> tg.nn.MSELoss()(tg.tensor([1.0, 2.0]), tg.tensor([0.0, 0.0]))
-    tensor(2.5000)
+    tensor(2.5)
     """
 
     def __init__(self, reduction: str = "mean") -> None:
