@@ -6,6 +6,7 @@ They come from the registry of operations. ``--check`` fails where the file is n
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import tinygrad_cnn
+from tinygrad_cnn.core.methods import TensorMethods
 from tinygrad_cnn.core.op import Op, methods
+from tinygrad_cnn.core.tensor import Tensor
 
 TARGET = Path(tinygrad_cnn.__file__).parent / "core" / "methods.pyi"
 HEADER = '''"""Generated from the registry of operations by .ci/make_stubs.py; do not edit."""
 
+import builtins
 from typing import Any
 
 from .tensor import Tensor
@@ -27,11 +31,12 @@ class TensorMethods:
 
 
 def annotation(value: Any) -> str:
-    """Return an annotation that needs no import."""
+    """Return an annotation that needs no import; methods hide the names of built-in types."""
     text = value if isinstance(value, str) else getattr(value, "__name__", "Any")
     known = {"int", "float", "bool", "str", "None", "tuple[int, ...]"}
-    parts = {part.strip() for part in text.split("|")}
-    return text if parts <= known else "Any"
+    if not {part.strip() for part in text.split("|")} <= known:
+        return "Any"
+    return re.sub(r"\b(int|float|bool)\b", r"builtins.\1", text)
 
 
 def default(value: Any) -> str:
@@ -39,46 +44,46 @@ def default(value: Any) -> str:
     return repr(value) if isinstance(value, (int, float, str, bool, type(None))) else "..."
 
 
+def arguments(name: str, signature: inspect.Signature) -> str:
+    """Return a method's arguments as source text."""
+    if name in ("__neg__", "__pos__", "__invert__", "__abs__"):
+        return "self"
+    if name == "__setitem__":
+        return "self, index: Any, value: Any"
+    if name.startswith("__"):
+        return "self, other: Any"
+    texts = ["self"]
+    star = False
+    for p in list(signature.parameters.values())[1:]:
+        mark = "*" if p.kind is p.VAR_POSITIONAL else ""
+        if p.kind is p.KEYWORD_ONLY and not star:
+            texts.append("*")
+        star = star or p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
+        value = "" if p.default is p.empty else f" = {default(p.default)}"
+        texts.append(f"{mark}{p.name}: {annotation(p.annotation)}{value}")
+    return ", ".join(texts)
+
+
+def result(name: str, function: Any, signature: inspect.Signature) -> str:
+    """Return a method's return annotation."""
+    if name == "__setitem__":
+        return "None"
+    if isinstance(function, Op):
+        several = function.auxiliary or len(function.outputs) > 1
+        return "tuple[Tensor, ...]" if several else "Tensor"
+    given = signature.return_annotation
+    return "Tensor" if given in ("Tensor", Tensor) else annotation(given)
+
+
 def stub(name: str, function: Any) -> str:
     """Return one method's declaration and the first line of its docstring."""
     signature = function.signature if isinstance(function, Op) else inspect.signature(function)
-    parameters = list(signature.parameters.values())
-    if name.startswith("__"):
-        arity = 1 if name in UNARY else len(parameters)
-        if name in TERNARY:
-            arity = 3
-        arguments = ["self", "other: Any", "value: Any"][: min(arity, 3 if name in TERNARY else 2)]
-    else:
-        arguments = ["self"]
-        star = False
-        for p in parameters[1:]:
-            if p.kind is p.KEYWORD_ONLY and not star:
-                arguments.append("*")
-                star = True
-            mark = "*" if p.kind is p.VAR_POSITIONAL else ""
-            star = star or bool(mark)
-            text = f"{mark}{p.name}: {annotation(p.annotation)}"
-            if p.default is not p.empty:
-                text += f" = {default(p.default)}"
-            arguments.append(text)
-    result = "Tensor"
-    if isinstance(function, Op):
-        if function.auxiliary or len(function.outputs) > 1:
-            result = "tuple[Tensor, ...]"
-    elif annotation(signature.return_annotation) != "Any":
-        result = annotation(signature.return_annotation)
-    elif signature.return_annotation not in ("Tensor", "Any"):
-        result = "Any"
-    if name == "__setitem__":
-        result = "None"
+    head = "@property\n" if isinstance(getattr(TensorMethods, name), property) else ""
     note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
     line = (inspect.getdoc(function) or "").split("\n")[0].replace('"', "'").replace("\\", "\\\\")
     body = f'"""{line}"""' if line else "..."
-    return textwrap.indent(f"def {name}({', '.join(arguments)}) -> {result}:{note}\n    {body}\n", "    ")
-
-
-UNARY = {"__neg__", "__pos__", "__invert__", "__abs__"}
-TERNARY = {"__setitem__"}
+    declared = f"def {name}({arguments(name, signature)}) -> {result(name, function, signature)}:"
+    return textwrap.indent(f"{head}{declared}{note}\n    {body}\n", "    ")
 
 
 def main() -> int:

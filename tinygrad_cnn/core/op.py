@@ -136,15 +136,17 @@ class Op(Generic[P, R]):
         forward: Callable[P, Any],
         *,
         name: str,
-        differentiable: bool,
-        constant: Sequence[str],
-        outputs: Sequence[str],
-        auxiliary: Sequence[str],
-        promote: str | None,
-        broadcast: bool | None,
-        view: bool,
-        formula: str | None,
+        differentiable: bool = True,
+        constant: Sequence[str] = (),
+        outputs: Sequence[str] = ("out",),
+        auxiliary: Sequence[str] = (),
+        promote: str | None = None,
+        broadcast: bool | None = None,
+        view: bool = False,
+        formula: str | None = None,
     ) -> None:
+        if promote not in (None, "arithmetic", "float"):
+            raise TypeError(f"{name}: promote must be 'arithmetic' or 'float', got {promote!r}")
         self.forward = forward
         self.name = self.__name__ = name
         self.__doc__ = forward.__doc__
@@ -163,6 +165,9 @@ class Op(Generic[P, R]):
         self.signature = inspect.signature(forward)
         parameters = list(self.signature.parameters.values())
         self.parameters = tuple(p.name for p in parameters)
+        names = [*self.parameters, *self.outputs, *self.auxiliary]
+        if len(set(names)) < len(names):
+            raise TypeError(f"{name}: it names a parameter or output twice: {names}")
         self.inputs = tuple(i for i, p in enumerate(parameters) if _is_input(p))
         if not self.inputs:
             raise TypeError(f"{name}: an operation needs at least one array input")
@@ -186,12 +191,12 @@ class Op(Generic[P, R]):
         # a call with just this many positional arguments needs no binding
         self._plain_count = self._count if self._positional == self._count else -1
         self._required = sum(p.default is p.empty for p in parameters)
-        names = self.parameters[self._positional :]
+        last = self._positional
+        keywords = self.parameters[last:]
         self._forward: Callable[..., Any] = forward
-        if names:
-            last = self._positional
+        if keywords:
             self._forward = lambda *values: forward(
-                *values[:last], **dict(zip(names, values[last:], strict=True))
+                *values[:last], **dict(zip(keywords, values[last:], strict=True))
             )
         self._single = len(self.outputs) == 1 and not self.auxiliary
         self._plans: dict[Any, Plan] = {}
@@ -222,13 +227,15 @@ class Op(Generic[P, R]):
                     )
                 if any(name in rule.inputs for rule in self.rules):
                     raise TypeError(f"{self.name}: input {name!r} has two gradient rules")
-            needs = list(inspect.signature(function).parameters)
+            parameters = inspect.signature(function).parameters
+            needs = list(parameters)
             known = {*self.parameters, *self.outputs, *self.auxiliary}
             known.update(f"{name}_shape" for name in names)
-            if needs[:1] != ["g"] or not known.issuperset(needs[1:]):
+            plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters.values())
+            if not plain or needs[:1] != ["g"] or not known.issuperset(needs[1:]):
                 raise TypeError(
-                    f"{self.name}: the rule for {inputs} has parameters {needs}; "
-                    f"expected g first, then any of {sorted(known)}"
+                    f"{self.name}: the rule for {inputs} has parameters {needs}; expected g "
+                    f"first, then any of {sorted(known)}, and none of them after a *"
                 )
             if not self.differentiable or not inputs:
                 raise TypeError(f"{self.name}: not differentiable, yet has a rule for {inputs}")
@@ -289,7 +296,7 @@ class Op(Generic[P, R]):
                     wanted += 1
                     parents.append(value if value._edge is None else value._edge)
                     continue
-            elif value.__class__ not in _PLAIN:
+            elif value.__class__ not in _PLAIN or self.variadic:
                 mixed = True
                 if self.variadic:
                     arrays[i], parents, traced = self._unpack(value)
@@ -694,27 +701,15 @@ def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
         symbol = given.pop("operator", None)
         inplace = given.pop("inplace", False)
         name = given.pop("name", None) or forward.__name__
-        promote = given.pop("promote", None)
+        if symbol is not None and symbol not in _OPERATORS:
+            raise TypeError(f"{name}: operator must be one of {sorted(_OPERATORS)}, got {symbol!r}")
         known = registry.get(name)
         if known is not None and (known.__module__, known.__qualname__) != (
             forward.__module__,
             forward.__qualname__,
         ):
             raise ValueError(f"op: an operation named {name!r} exists, in {known.__module__}")
-        made: Op[P, Any] = Op(
-            forward,
-            name=name,
-            differentiable=given.pop("differentiable", True),
-            constant=given.pop("constant", ()),
-            outputs=given.pop("outputs", ("out",)),
-            auxiliary=given.pop("auxiliary", ()),
-            promote=promote,
-            broadcast=given.pop("broadcast", None),
-            view=given.pop("view", False),
-            formula=given.pop("formula", None),
-        )
-        if given:
-            raise TypeError(f"op: unknown settings {sorted(given)}")
+        made: Op[P, Any] = Op(forward, name=name, **given)
         registry[name] = made
         if method_name or symbol:
             attach = name if method_name is True else method_name
@@ -753,11 +748,13 @@ def method(
             word = _OPERATORS[operator]
             if operator in ("-x", "+x", "~x", "abs"):
                 _attach(f"__{word}__", function, lambda self: call(self))
+            elif operator == "[]":
+                _attach(f"__{word}__", function, lambda self, index: call(self, index))
             else:
-                _attach(f"__{word}__", function, lambda self, other: call(self, other))
+                _attach(f"__{word}__", function, _operator(call))
             if operator in _REFLECTED:
                 _attach(f"__r{word}__", function, lambda self, other: call(other, self))
-            if inplace:
+            if inplace and operator in _REFLECTED:
                 _attach(
                     f"__i{word}__",
                     function,
@@ -766,6 +763,18 @@ def method(
         return function
 
     return attach
+
+
+def _operator(call: Any) -> Any:
+    def apply(self: Tensor, other: Any) -> Any:
+        try:
+            return call(self, other)
+        except TypeError:
+            if isinstance(other, (Tensor, np.ndarray, np.generic, int, float)):
+                raise
+            return NotImplemented  # it may know what to do with a Tensor
+
+    return apply
 
 
 def _attach(name: str, function: Any, wrapper: Any) -> None:

@@ -7,7 +7,7 @@ images at once: tap (i, j) of every window is one strided slice of the input.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -180,7 +180,7 @@ def adaptive_avg_pool2d(x: np.ndarray, out: tuple[int, int]) -> np.ndarray:
     for axis, count in zip((2, 3), out, strict=True):
         result = np.empty_like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
         for i, region in enumerate(adaptive_regions(x.shape[axis], count)):
-            at = (slice(None),) * axis
+            at: tuple[Any, ...] = (slice(None),) * axis
             np.mean(x[(*at, region)], axis=axis, out=result[(*at, i)])
         x = result
     return x
@@ -192,7 +192,7 @@ def adaptive_avg_pool2d_input(g: np.ndarray, input_shape: tuple[int, ...]) -> np
         n = input_shape[axis]
         result = np.zeros_like(g, shape=(*g.shape[:axis], n, *g.shape[axis + 1 :]))
         for i, region in enumerate(adaptive_regions(n, g.shape[axis])):
-            at = (slice(None),) * axis
+            at: tuple[Any, ...] = (slice(None),) * axis
             length = region.stop - region.start
             result[(*at, region)] += g[(*at, slice(i, i + 1))] / g.dtype.type(length)
         g = result

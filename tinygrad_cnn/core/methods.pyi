@@ -1,0 +1,434 @@
+"""Generated from the registry of operations by .ci/make_stubs.py; do not edit."""
+
+import builtins
+from typing import Any
+
+from .tensor import Tensor
+
+class TensorMethods:
+    @property
+    def T(self) -> Tensor:
+        """The view with all dimensions in reverse order."""
+    def __abs__(self) -> Tensor:
+        """Return the absolute value; its gradient at 0 is 0."""
+    def __add__(self, other: Any) -> Tensor: ...
+    def __and__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) and, broadcast."""
+    def __eq__(self, other: Any) -> Any:  # type: ignore[override]
+        ...
+    def __floordiv__(self, other: Any) -> Tensor:
+        """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def __ge__(self, other: Any) -> Tensor:
+        """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
+    def __getitem__(self, other: Any) -> Tensor:
+        """Return ``input[index]``, as in PyTorch."""
+    def __gt__(self, other: Any) -> Tensor:
+        """Return whether ``input > other``, elementwise and broadcast, as booleans."""
+    def __iadd__(self, other: Any) -> Tensor: ...
+    def __iand__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) and, broadcast."""
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def __imod__(self, other: Any) -> Tensor:
+        """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
+    def __imul__(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def __invert__(self) -> Tensor:
+        """Return the bitwise (for booleans, logical) not."""
+    def __ior__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) or, broadcast."""
+    def __ipow__(self, other: Any) -> Tensor:
+        """Return ``input ** exponent``, broadcast; either may be a number."""
+    def __isub__(self, other: Any) -> Tensor: ...
+    def __itruediv__(self, other: Any) -> Tensor:
+        """Return ``input / other``, broadcast; integers give the default floating dtype."""
+    def __ixor__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
+    def __le__(self, other: Any) -> Tensor:
+        """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
+    def __lt__(self, other: Any) -> Tensor:
+        """Return whether ``input < other``, elementwise and broadcast, as booleans."""
+    def __matmul__(self, other: Any) -> Tensor:
+        """Return the matrix product, over batches of matrices, which broadcast."""
+    def __mod__(self, other: Any) -> Tensor:
+        """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
+    def __mul__(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def __ne__(self, other: Any) -> Any:  # type: ignore[override]
+        ...
+    def __neg__(self) -> Tensor:
+        """Return ``-input``."""
+    def __or__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) or, broadcast."""
+    def __pos__(self) -> Tensor:
+        """Return `input` itself."""
+    def __pow__(self, other: Any) -> Tensor:
+        """Return ``input ** exponent``, broadcast; either may be a number."""
+    def __radd__(self, other: Any) -> Tensor: ...
+    def __rand__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) and, broadcast."""
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def __rmatmul__(self, other: Any) -> Tensor:
+        """Return the matrix product, over batches of matrices, which broadcast."""
+    def __rmod__(self, other: Any) -> Tensor:
+        """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
+    def __rmul__(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def __ror__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) or, broadcast."""
+    def __rpow__(self, other: Any) -> Tensor:
+        """Return ``input ** exponent``, broadcast; either may be a number."""
+    def __rsub__(self, other: Any) -> Tensor: ...
+    def __rtruediv__(self, other: Any) -> Tensor:
+        """Return ``input / other``, broadcast; integers give the default floating dtype."""
+    def __rxor__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Write `value`, broadcast and cast, to ``input[index]``; see `getitem` for the index."""
+    def __sub__(self, other: Any) -> Tensor: ...
+    def __truediv__(self, other: Any) -> Tensor:
+        """Return ``input / other``, broadcast; integers give the default floating dtype."""
+    def __xor__(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
+    def abs(self) -> Tensor:
+        """Return the absolute value; its gradient at 0 is 0."""
+    def abs_(self) -> Tensor:
+        """Return the absolute value; its gradient at 0 is 0."""
+    def add(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
+        """Return ``input + alpha * other``, broadcast."""
+    def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
+        """Return ``input + alpha * other``, broadcast."""
+    def all(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """Return whether all elements are not 0, over one dimension, several, or all."""
+    def amax(
+        self, dim: builtins.int | tuple[builtins.int, ...] = ..., keepdim: builtins.bool = False
+    ) -> Tensor:
+        """Return the maximum over one dimension, several, or all; NaN where there is one."""
+    def amin(
+        self, dim: builtins.int | tuple[builtins.int, ...] = ..., keepdim: builtins.bool = False
+    ) -> Tensor:
+        """Return the minimum over one dimension, several, or all; otherwise as `amax`."""
+    def any(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+    ) -> Tensor:
+        """Return whether some element is not 0, over one dimension, several, or all."""
+    def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
+        """Return the index of the first maximum along a dimension, or in the flattened tensor."""
+    def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
+        """Return the index of the first minimum along a dimension, or in the flattened tensor."""
+    def bernoulli(self, p: builtins.float | None = None, *, generator: Any = None) -> Tensor:
+        """Return 1 with the probabilities `input` (or all `p`), else 0, in the dtype of `input`."""
+    def bernoulli_(self, p: builtins.float = 0.5, *, generator: Any = None) -> Tensor:
+        """Fill the tensor with 1, by the probability `p`, and 0, and return it."""
+    def bitwise_and(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) and, broadcast."""
+    def bitwise_and_(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) and, broadcast."""
+    def bitwise_not(self) -> Tensor:
+        """Return the bitwise (for booleans, logical) not."""
+    def bitwise_not_(self) -> Tensor:
+        """Return the bitwise (for booleans, logical) not."""
+    def bitwise_or(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) or, broadcast."""
+    def bitwise_or_(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) or, broadcast."""
+    def bitwise_xor(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
+    def bitwise_xor_(self, other: Any) -> Tensor:
+        """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
+    def bmm(self, mat2: Any) -> Tensor:
+        """Return the products of two batches of matrices, (b, n, k) and (b, k, m)."""
+    def bool(self) -> Tensor:
+        """Return the values as bool."""
+    def broadcast_to(self, size: tuple[builtins.int, ...]) -> Tensor:
+        """Return a read-only view broadcast to shape `size`."""
+    def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> Any:
+        """Cut a tensor along `dim` into at most `chunks` views of one size, the last maybe smaller."""
+    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
+        """Return `input`, raised to `min` and then lowered to `max`."""
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Return `input`, raised to `min` and then lowered to `max`."""
+    def clone(self) -> Tensor:
+        """Return a copy, in the same order in memory."""
+    def contiguous(self) -> Tensor:
+        """Return a copy in C order; the tensor itself if it has it."""
+    def cos(self) -> Tensor:
+        """Return the cosine."""
+    def cos_(self) -> Tensor:
+        """Return the cosine."""
+    def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
+    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
+    def dot(self, tensor: Any) -> Tensor:
+        """Return the inner product of two vectors."""
+    def double(self) -> Tensor:
+        """Return the values as float64."""
+    def eq(self, other: Any) -> Tensor:
+        """Return whether ``input == other``, elementwise and broadcast, as booleans."""
+    def exp(self) -> Tensor:
+        """Return e to the power of each element."""
+    def exp_(self) -> Tensor:
+        """Return e to the power of each element."""
+    def expand(self, *sizes: Any) -> Tensor:
+        """Return a read-only view broadcast to `sizes`, in which -1 keeps a dimension's size."""
+    def expand_as(self, other: Any) -> Tensor:
+        """Return a read-only view broadcast to the shape of `other`."""
+    def expm1(self) -> Tensor:
+        """Return ``exp(input) - 1``, accurate also near 0."""
+    def expm1_(self) -> Tensor:
+        """Return ``exp(input) - 1``, accurate also near 0."""
+    def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
+        """Join the dimensions from `start_dim` to `end_dim`, both included, into one."""
+    def flip(self, dims: tuple[builtins.int, ...]) -> Any:
+        """Return a copy with the order of the elements reversed along `dims`."""
+    def float(self) -> Tensor:
+        """Return the values as float32."""
+    def floor_divide(self, other: Any) -> Tensor:
+        """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def floor_divide_(self, other: Any) -> Tensor:
+        """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def gather(self, dim: builtins.int, index: Any) -> Tensor:
+        """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``."""
+    def ge(self, other: Any) -> Tensor:
+        """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
+    def gt(self, other: Any) -> Tensor:
+        """Return whether ``input > other``, elementwise and broadcast, as booleans."""
+    def half(self) -> Tensor:
+        """Return the values as float16."""
+    def index_select(self, dim: builtins.int, index: Any) -> Tensor:
+        """Return the slices of `input` along `dim` that a vector of integers names."""
+    def int(self) -> Tensor:
+        """Return the values as int32."""
+    def isfinite(self) -> Tensor:
+        """Return whether each element is neither infinite nor NaN."""
+    def isinf(self) -> Tensor:
+        """Return whether each element is infinite."""
+    def isnan(self) -> Tensor:
+        """Return whether each element is not a number."""
+    def le(self, other: Any) -> Tensor:
+        """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
+    def log(self) -> Tensor:
+        """Return the natural logarithm: -inf at 0, NaN below."""
+    def log1p(self) -> Tensor:
+        """Return ``log(1 + input)``, accurate also near 0."""
+    def log1p_(self) -> Tensor:
+        """Return ``log(1 + input)``, accurate also near 0."""
+    def log_(self) -> Tensor:
+        """Return the natural logarithm: -inf at 0, NaN below."""
+    def log_softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
+        """Return the logarithm of `softmax`, exact also where that is as good as 0."""
+    def logical_and(self, other: Any) -> Tensor:
+        """Return whether both elements are not 0, broadcast."""
+    def logical_not(self) -> Tensor:
+        """Return whether each element is 0."""
+    def logical_or(self, other: Any) -> Tensor:
+        """Return whether one of the elements or both are not 0, broadcast."""
+    def logsumexp(
+        self, dim: builtins.int | tuple[builtins.int, ...], keepdim: builtins.bool = False
+    ) -> Tensor:
+        """Return ``log(sum(exp(input), dim))``, stable for inputs of any size."""
+    def long(self) -> Tensor:
+        """Return the values as int64."""
+    def lt(self, other: Any) -> Tensor:
+        """Return whether ``input < other``, elementwise and broadcast, as booleans."""
+    @property
+    def mT(self) -> Tensor:
+        """The view with the last two dimensions swapped."""
+    def masked_fill(self, mask: Any, value: Any) -> Tensor:
+        """Return `input` with `value`, a number, where `mask`, broadcast, holds."""
+    def masked_fill_(self, mask: Any, value: Any) -> Tensor:
+        """Return `input` with `value`, a number, where `mask`, broadcast, holds."""
+    def masked_select(self, mask: Any) -> Tensor:
+        """Return the vector of the elements where `mask` holds; both are broadcast together."""
+    def matmul(self, other: Any) -> Tensor:
+        """Return the matrix product, over batches of matrices, which broadcast."""
+    def max(self, dim: Any = None, keepdim: builtins.bool = False) -> Any:
+        """Return the maximum of all elements, those along a dimension, or the larger of two tensors."""
+    def maximum(self, other: Any) -> Tensor:
+        """Return the larger of both, broadcast; NaN where one is NaN."""
+    def mean(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Any = None,
+    ) -> Tensor:
+        """Return the mean over one dimension, several, or all; NaN where there are no elements."""
+    def min(self, dim: Any = None, keepdim: builtins.bool = False) -> Any:
+        """Return the minimum of all elements, those along a dimension, or the smaller of two tensors."""
+    def minimum(self, other: Any) -> Tensor:
+        """Return the smaller of both, broadcast; NaN where one is NaN."""
+    def mm(self, mat2: Any) -> Tensor:
+        """Return the product of two matrices, (n, k) and (k, m)."""
+    def movedim(
+        self,
+        source: builtins.int | tuple[builtins.int, ...],
+        destination: builtins.int | tuple[builtins.int, ...],
+    ) -> Tensor:
+        """Move the dimensions `source` to the places `destination`; the others keep their order."""
+    def mul(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def mul_(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def mv(self, vec: Any) -> Tensor:
+        """Return the product of a matrix (n, k) and a vector (k,)."""
+    def narrow(self, dim: builtins.int, start: builtins.int, length: builtins.int) -> Tensor:
+        """Return a view of `length` slices along `dim`, from `start` on."""
+    def ne(self, other: Any) -> Tensor:
+        """Return whether ``input != other``, elementwise and broadcast, as booleans."""
+    def neg(self) -> Tensor:
+        """Return ``-input``."""
+    def neg_(self) -> Tensor:
+        """Return ``-input``."""
+    def normal_(
+        self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Any = None
+    ) -> Tensor:
+        """Fill the tensor with random numbers of a normal distribution, and return it."""
+    def outer(self, vec2: Any) -> Tensor:
+        """Return the products of each element of one vector with each of another, (n, m)."""
+    def permute(self, dims: tuple[builtins.int, ...]) -> Any:
+        """Return a view with the dimensions in the order `dims`."""
+    def positive(self) -> Tensor:
+        """Return `input` itself."""
+    def pow(self, exponent: Any) -> Tensor:
+        """Return ``input ** exponent``, broadcast; either may be a number."""
+    def pow_(self, exponent: Any) -> Tensor:
+        """Return ``input ** exponent``, broadcast; either may be a number."""
+    def prod(
+        self, dim: builtins.int | None = None, keepdim: builtins.bool = False, *, dtype: Any = None
+    ) -> Tensor:
+        """Return the product over one dimension, or all; 1 where there are no elements."""
+    def reciprocal(self) -> Tensor:
+        """Return ``1 / input``."""
+    def reciprocal_(self) -> Tensor:
+        """Return ``1 / input``."""
+    def relu(self) -> Tensor:
+        """Return ``max(input, 0)``; its gradient at 0 is 0."""
+    def relu_(self) -> Tensor:
+        """Return ``max(input, 0)``; its gradient at 0 is 0."""
+    def remainder(self, other: Any) -> Tensor:
+        """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
+    def remainder_(self, other: Any) -> Tensor:
+        """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
+    def repeat(self, *repeats: Any) -> Tensor:
+        """Return the tensor copied `repeats` times along each dimension, new ones first."""
+    def reshape(self, shape: tuple[builtins.int, ...]) -> Any:
+        """Return the elements, in their order, in another shape; a view where that is possible."""
+    def reshape_as(self, other: Any) -> Tensor:
+        """Return ``input.reshape(other.shape)``."""
+    def rsqrt(self) -> Tensor:
+        """Return ``1 / sqrt(input)``."""
+    def rsqrt_(self) -> Tensor:
+        """Return ``1 / sqrt(input)``."""
+    def scatter_add(self, dim: builtins.int, index: Any, src: Any) -> Tensor:
+        """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``."""
+    def scatter_add_(self, dim: builtins.int, index: Any, src: Any) -> Tensor:
+        """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``."""
+    def sigmoid(self) -> Tensor:
+        """Return ``1 / (1 + exp(-input))``, accurate also far from 0."""
+    def sigmoid_(self) -> Tensor:
+        """Return ``1 / (1 + exp(-input))``, accurate also far from 0."""
+    def sign(self) -> Tensor:
+        """Return 1, 0 or -1: the sign of each element; 0 for NaN."""
+    def sign_(self) -> Tensor:
+        """Return 1, 0 or -1: the sign of each element; 0 for NaN."""
+    def sin(self) -> Tensor:
+        """Return the sine."""
+    def sin_(self) -> Tensor:
+        """Return the sine."""
+    def softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
+        """Return ``exp(input) / exp(input).sum(dim)``, stable for inputs of any size."""
+    def split(self, split_size_or_sections: Any, dim: builtins.int = 0) -> Any:
+        """Cut a tensor along `dim` into views of a size (the last may be smaller), or of the sizes."""
+    def sqrt(self) -> Tensor:
+        """Return the square root: NaN below 0, and gradient inf at 0."""
+    def sqrt_(self) -> Tensor:
+        """Return the square root: NaN below 0, and gradient inf at 0."""
+    def square(self) -> Tensor:
+        """Return ``input ** 2``."""
+    def square_(self) -> Tensor:
+        """Return ``input ** 2``."""
+    def squeeze(self, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
+        """Remove the dimensions of size 1: all, or those of `dim` that have it."""
+    def std(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        unbiased: builtins.bool | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        correction: builtins.float | None = None,
+    ) -> Tensor:
+        """Return the standard deviation: the square root of `var`, whose parameters it has."""
+    def sub(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
+        """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
+    def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
+        """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
+    def sum(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Any = None,
+    ) -> Tensor:
+        """Return the sum over one dimension, several, or all; 0 where there are no elements."""
+    def sum_to_size(self, size: tuple[builtins.int, ...]) -> Any:
+        """Sum over the axes along which an array of shape `size` was broadcast to `input`'s shape."""
+    def t(self) -> Tensor:
+        """Return the transpose of a matrix; vectors and numbers stay as they are."""
+    def take_along_dim(self, indices: Any, dim: builtins.int | None = None) -> Tensor:
+        """Pick elements along `dim` (of the flat tensor, if None), broadcasting the other dimensions."""
+    def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent."""
+    def tanh_(self) -> Tensor:
+        """Return the hyperbolic tangent."""
+    def to(
+        self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False
+    ) -> Tensor:
+        """Return the values in another dtype; the tensor itself where nothing changes."""
+    def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+        """Return a view with two dimensions swapped."""
+    def tril(self, diagonal: builtins.int = 0) -> Tensor:
+        """Return the lower triangle of matrices, up to a diagonal, and 0 above."""
+    def triu(self, diagonal: builtins.int = 0) -> Tensor:
+        """Return the upper triangle of matrices, from a diagonal on, and 0 below."""
+    def true_divide(self, other: Any) -> Tensor:
+        """Return ``input / other``, broadcast; integers give the default floating dtype."""
+    def true_divide_(self, other: Any) -> Tensor:
+        """Return ``input / other``, broadcast; integers give the default floating dtype."""
+    def type(self, dtype: Any) -> Tensor:
+        """Return the values in another dtype; see `to`."""
+    def type_as(self, other: Any) -> Tensor:
+        """Return the values in the dtype of `other`."""
+    def unbind(self, dim: builtins.int = 0) -> Any:
+        """Return the slices along `dim`, without it."""
+    def unflatten(self, dim: builtins.int, sizes: Any) -> Tensor:
+        """Split the dimension `dim` into several, of which one may be -1."""
+    def uniform_(
+        self, a: builtins.float = 0.0, b: builtins.float = 1.0, *, generator: Any = None
+    ) -> Tensor:
+        """Fill the tensor with random numbers, uniform in [a, b), and return it."""
+    def unsqueeze(self, dim: builtins.int) -> Tensor:
+        """Insert a dimension of size 1 at `dim`."""
+    def var(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        unbiased: builtins.bool | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        correction: builtins.float | None = None,
+    ) -> Tensor:
+        """Return the variance over one dimension, several, or all."""
+    def view(self, *shape: Any) -> Tensor:
+        """Return the elements, in their order, in another shape, sharing their memory."""
+    def view_as(self, other: Any) -> Tensor:
+        """Return ``input.view(other.shape)``."""
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """Return ``where(condition, input, other)``."""
