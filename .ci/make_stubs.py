@@ -77,7 +77,10 @@ def result(name: str, function: Any, signature: inspect.Signature) -> str:
 
 def stub(name: str, function: Any) -> str:
     """Return one method's declaration and the first line of its docstring."""
-    signature = function.signature if isinstance(function, Op) else inspect.signature(function)
+    if isinstance(function, Op):
+        signature = function.signature
+    else:
+        signature = inspect.signature(function, follow_wrapped=False)
     head = "@property\n" if isinstance(getattr(TensorMethods, name), property) else ""
     note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
     line = (inspect.getdoc(function) or "").split("\n")[0].replace('"', "'").replace("\\", "\\\\")

@@ -187,7 +187,7 @@ class TensorMethods:
         """Return ``exp(input) - 1``, accurate also near 0."""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """Join the dimensions from `start_dim` to `end_dim`, both included, into one."""
-    def flip(self, dims: tuple[builtins.int, ...]) -> Any:
+    def flip(self, *sizes: Any) -> Tensor:
         """Return a copy with the order of the elements reversed along `dims`."""
     def float(self) -> Tensor:
         """Return the values as float32."""
@@ -294,7 +294,7 @@ class TensorMethods:
         """Fill the tensor with random numbers of a normal distribution, and return it."""
     def outer(self, vec2: Any) -> Tensor:
         """Return the products of each element of one vector with each of another, (n, m)."""
-    def permute(self, dims: tuple[builtins.int, ...]) -> Any:
+    def permute(self, *sizes: Any) -> Tensor:
         """Return a view with the dimensions in the order `dims`."""
     def positive(self) -> Tensor:
         """Return `input` itself."""
@@ -320,7 +320,7 @@ class TensorMethods:
         """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
     def repeat(self, *repeats: Any) -> Tensor:
         """Return the tensor copied `repeats` times along each dimension, new ones first."""
-    def reshape(self, shape: tuple[builtins.int, ...]) -> Any:
+    def reshape(self, *sizes: Any) -> Tensor:
         """Return the elements, in their order, in another shape; a view where that is possible."""
     def reshape_as(self, other: Any) -> Tensor:
         """Return ``input.reshape(other.shape)``."""
@@ -379,7 +379,7 @@ class TensorMethods:
         dtype: Any = None,
     ) -> Tensor:
         """Return the sum over one dimension, several, or all; 0 where there are no elements."""
-    def sum_to_size(self, size: tuple[builtins.int, ...]) -> Any:
+    def sum_to_size(self, *sizes: Any) -> Tensor:
         """Sum over the axes along which an array of shape `size` was broadcast to `input`'s shape."""
     def t(self) -> Tensor:
         """Return the transpose of a matrix; vectors and numbers stay as they are."""

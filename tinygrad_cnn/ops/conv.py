@@ -6,7 +6,7 @@ in the weight. All three are bilinear, so each one's gradients are the other two
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tinygrad_cnn.kernels.conv import Geometry
 
 from . import reduce
 
-Pair = Union[int, tuple[int, int]]
+Pair = int | tuple[int, int]
 
 
 @op
