@@ -114,7 +114,7 @@ def test_a_missing_rule_is_reported():
         return x + y
 
     missing.gradient("x")(lambda g: g)
-    assert list(incomplete()) == ["test_op.missing: no gradient rule for y"]
+    assert "test_op.missing: no gradient rule for y" in list(incomplete())
     x, y = leaf(1.0), leaf(2.0)
     missing(x, y.detach()).sum().backward()
     with pytest.raises(RuntimeError, match=r"test_op.missing: no gradient rule for input 'y'"):

@@ -172,7 +172,7 @@ def _run(
                 if wanted is not None:  # a rule for several inputs gives more
                     gradients = [g if w else None for g, w in zip(gradients, wanted, strict=True)]
                 if anomaly_mode.get():
-                    _check_nan(node, gradients)
+                    _check_nan(node, g, gradients)
                 if not retain_graph and node._plan.frees:
                     node._kept = None
             for parent, gradient in zip(node.parents, gradients, strict=True):
@@ -346,10 +346,13 @@ def _cotangents(name: str, roots: list[Tensor], given: Any, create_graph: bool) 
     return cotangents
 
 
-def _check_nan(node: Node, gradients: Sequence[Any]) -> None:
+def _check_nan(node: Node, g: Any, gradients: Sequence[Any]) -> None:
+    if any(has_nan(part) for part in (g if isinstance(g, list) else [g])):
+        return
     for i, gradient in enumerate(gradients):
-        if has_nan(gradient.data if isinstance(gradient, Tensor) else gradient):
+        if has_nan(gradient):
             where = f", called at {node.site}" if node.site else ""
             raise RuntimeError(
-                f"{node.name()}: its gradient rule made the first NaN, for input {i}{where}"
+                f"{node.name()}: its gradient rule made the first NaN, for "
+                f"{node.op.input_name(i)}{where}"
             )

@@ -100,6 +100,9 @@ class _FunctionOp:
         self.name = function.__name__
         self.__doc__ = function.__doc__
 
+    def input_name(self, i: int) -> str:
+        return f"input {i}"
+
     def outputs_of(self, node: Node) -> tuple[Any, ...]:
         return node._options
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import os
 import sys
 import textwrap
 import traceback
@@ -56,7 +57,7 @@ _OPERATORS = {
 }
 _REFLECTED = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^"])
 _PLAIN = frozenset([np.ndarray, float, int, bool, type(None)])
-_PACKAGE = str(Path(__file__).parent.parent)
+_PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
 class Rule:
@@ -549,6 +550,12 @@ class Op(Generic[P, R]):
             edge = node.parents[self.inputs.index(self._index[name])]
         return _linked(value, edge, node._versions[place])
 
+    def input_name(self, i: int) -> str:
+        """Return what messages call the input of a node's parent number `i`."""
+        if self.variadic:
+            return f"{self.parameters[self.inputs[0]]}[{i}]"
+        return self.parameters[self.inputs[i]]
+
     def outputs_of(self, node: Node) -> tuple[str, ...]:
         """Return something for each output that carries gradient."""
         return self.outputs
@@ -603,10 +610,9 @@ def _owner(array: np.ndarray) -> np.ndarray:
 
 
 def has_nan(value: Any) -> bool:
-    """Return whether a floating array or number has a NaN in it."""
-    return getattr(value, "dtype", np.dtype(type(value))).kind == "f" and bool(
-        np.isnan(value).any()
-    )
+    """Return whether a Tensor, array, number or None has a NaN in it."""
+    array = value.data if isinstance(value, Tensor) else np.asarray(value)
+    return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 
 def user_line() -> str:

@@ -60,7 +60,7 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data = data if isinstance(data, np.ndarray) else as_array(data)
+        self.data = as_array(data)
         self._edge = None
         self.requires_grad = False
         if requires_grad:
