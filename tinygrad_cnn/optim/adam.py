@@ -1,0 +1,161 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.tensor import Tensor
+
+from .optimizer import Optimizer
+
+
+class Adam(Optimizer):
+    """Adam [1]_: each element's step is divided by the root of its mean squared gradient.
+
+    With the gradient g (plus ``weight_decay * p``) it keeps ``m = beta1 * m + (1 - beta1) * g``
+    and ``v = beta2 * v + (1 - beta2) * g**2`` and steps by ``-lr * m' / (sqrt(v') + eps)``, where
+    ``m' = m / (1 - beta1**t)`` and ``v' = v / (1 - beta2**t)``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See `Optimizer`.
+    lr : float
+    betas : tuple of float
+        beta1 and beta2.
+    eps, weight_decay : float
+    amsgrad : bool
+        Take the largest v so far [2]_.
+    maximize : bool
+        Ascend instead.
+
+    Raises
+    ------
+    ValueError
+        If an option is negative, or a beta is not in [0, 1).
+
+    References
+    ----------
+    .. [1] D. P. Kingma and J. Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+    .. [2] S. J. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", ICLR 2018.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> w = tg.tensor([1.0, -2.0], requires_grad=True)
+    >>> optimizer = tg.optim.Adam([w], lr=0.25)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([ 0.75, -1.75], requires_grad=True)
+    """
+
+    _decoupled = False
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise ``ValueError`` if an option of `group` has no meaning."""
+        super().check(group)
+        name = type(self).__name__
+        if not group["eps"] >= 0:
+            raise ValueError(f"{name}: eps must be at least 0, got {group['eps']}")
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise ValueError(f"{name}: betas must be at least 0 and below 1, got {group['betas']}")
+
+    def update(
+        self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        """Change `param` in place, given its gradient, its `state` and its group's options."""
+        if not state:
+            state["step"] = 0
+            for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]:
+                state[name] = Tensor(np.zeros_like(param))
+        state["step"] += 1
+        beta1, beta2 = group["betas"]
+        mean, square = state["exp_avg"].data, state["exp_avg_sq"].data
+        if group["weight_decay"]:
+            if self._decoupled:
+                param *= 1 - group["lr"] * group["weight_decay"]
+            else:
+                grad = grad + group["weight_decay"] * param
+        scratch = np.multiply(grad, 1 - beta1)
+        mean *= beta1
+        mean += scratch
+        np.multiply(grad, grad, out=scratch)
+        scratch *= 1 - beta2
+        square *= beta2
+        square += scratch
+        if group["amsgrad"]:
+            largest = state["max_exp_avg_sq"].data
+            np.maximum(largest, square, out=largest)
+            square = largest
+        root = math.sqrt(1 - beta2 ** state["step"])
+        np.sqrt(square, out=scratch)
+        scratch /= root
+        scratch += group["eps"]
+        np.divide(mean, scratch, out=scratch)
+        scratch *= group["lr"] / (1 - beta1 ** state["step"])
+        param -= scratch
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameters directly, by ``lr * weight_decay * p`` [1]_.
+
+    Parameters
+    ----------
+    params, lr, betas, eps, weight_decay, amsgrad, maximize
+        See `Adam`.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> w = tg.ones(2, requires_grad=True)
+    >>> optimizer = tg.optim.AdamW([w], lr=0.5, weight_decay=0.5)
+    >>> (w * 0).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.75, 0.75], requires_grad=True)
+    """
+
+    _decoupled = True
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -1,0 +1,97 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.tensor import Tensor
+
+from .optimizer import Optimizer
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with (Nesterov) momentum [1]_.
+
+    With the gradient g (plus ``weight_decay * p``) it keeps ``b = momentum * b + (1 - dampening)
+    * g``, at first ``b = g``, and steps by ``-lr * b``; with `nesterov` by
+    ``-lr * (g + momentum * b)``.
+
+    Parameters
+    ----------
+    params : iterable of Tensor, or of dict
+        See `Optimizer`.
+    lr, momentum, dampening, weight_decay : float
+    nesterov : bool
+    maximize : bool
+        Ascend instead.
+
+    Raises
+    ------
+    ValueError
+        If an option is negative, or `nesterov` is asked for without momentum or with dampening.
+
+    References
+    ----------
+    .. [1] I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization
+       and momentum in deep learning", ICML 2013.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> w = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = tg.optim.SGD([w], lr=0.25)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w
+    tensor([0.5, 1. ], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def check(self, group: dict[str, Any]) -> None:
+        """Raise ``ValueError`` if an option of `group` has no meaning."""
+        super().check(group)
+        if not group["momentum"] >= 0:
+            raise ValueError(f"SGD: momentum must be at least 0, got {group['momentum']}")
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise ValueError("SGD: nesterov needs a momentum and no dampening")
+
+    def update(
+        self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
+    ) -> None:
+        """Change `param` in place, given its gradient, its `state` and its group's options."""
+        momentum = group["momentum"]
+        if group["weight_decay"]:
+            grad = grad + group["weight_decay"] * param
+        if momentum:
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = Tensor(np.array(grad))
+            else:
+                buffer = state["momentum_buffer"].data
+                buffer *= momentum
+                buffer += grad if group["dampening"] == 0 else (1 - group["dampening"]) * grad
+            buffer = state["momentum_buffer"].data
+            grad = grad + momentum * buffer if group["nesterov"] else buffer
+        param -= group["lr"] * grad
