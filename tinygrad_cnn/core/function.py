@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import textwrap
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +11,7 @@ import numpy as np
 
 from .modes import anomaly_mode, enable_grad, grad_mode, no_grad
 from .node import Node, Slot
-from .op import new_counter, share_version, user_line
+from .op import check_kept, new_counter, share_version, source_of, user_line
 from .tensor import Tensor, tensor_from
 
 
@@ -108,10 +106,7 @@ class _FunctionOp:
 
     @property
     def rule_source(self) -> str:
-        try:
-            return textwrap.dedent(inspect.getsource(self.function.backward))
-        except OSError:
-            return "# source not available"
+        return source_of(self.function.backward)
 
     def saved_arrays(self, node: Node) -> dict[str, np.ndarray]:
         saved = node._kept._saved if node._kept else ()
@@ -131,15 +126,7 @@ class _FunctionOp:
 
     def _run(self, node: Node, given: list[Any]) -> list[Any]:
         ctx = node._kept
-        if ctx is None:
-            raise RuntimeError(
-                f"{self.name}: backward a second time through a graph whose kept arrays were "
-                "freed; pass retain_graph=True to the first backward"
-            )
-        if any(version is not None and version[1] > node.seq for *_, version in ctx._saved):
-            raise RuntimeError(
-                f"{self.name}: a tensor saved for backward was changed in place since"
-            )
+        check_kept(node, [version for *_, version in ctx._saved] if ctx else [])
         if ctx._materialize:
             given = [
                 tensor_from(np.zeros(shape, dtype)) if part is None and shape is not None else part

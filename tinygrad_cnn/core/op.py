@@ -24,7 +24,7 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -104,8 +104,7 @@ class Plan:
         self.places = {op.parameters[i]: place for place, i in enumerate(self.kept)}
         for place, i in enumerate(reversed(self.kept_outs), 1):
             self.places[outs[i]] = -place
-        arrays = {*op.outputs, *op.auxiliary, *(op.parameters[i] for i in op.inputs)}
-        self.frees = not arrays.isdisjoint(self.fields)
+        self.frees = bool(self.places)
         self.calls = []
         start = 0
         for rule in rules:
@@ -265,11 +264,7 @@ class Op(Generic[P, R]):
     @property
     def rule_source(self) -> str:
         """The source text of the gradient rules."""
-        try:
-            sources = [textwrap.dedent(inspect.getsource(rule.function)) for rule in self.rules]
-        except OSError:  # typed at a prompt
-            return "# source not available"
-        return "\n".join(sources)
+        return source_of(*[rule.function for rule in self.rules])
 
     def __repr__(self) -> str:
         return f"<op {self.name}{self.signature}>"
@@ -470,10 +465,10 @@ class Op(Generic[P, R]):
     def _plan(self, wanted: int) -> Plan:
         last = len(self.inputs) - 1
         differentiable = tuple(i for i in range(last + 1) if wanted >> (last - i) & 1)
-        covered = {name for rule in self.rules for name in rule.inputs}
+        missing = self.missing_rules()
         for i in differentiable:
             name = self.parameters[self.inputs[i]]
-            if name not in covered:
+            if name in missing:
                 raise RuntimeError(f"{self.name}: no gradient rule for input {name!r}")
         plan = self._plans[wanted] = Plan(self, differentiable)
         return plan
@@ -489,30 +484,15 @@ class Op(Generic[P, R]):
 
     def vjp(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         """Return the gradient for each of the node's parents, computed on arrays."""
-        return self._run_rules(node, g, self.check_kept(node), wanted)
+        check_kept(node, node._versions)
+        return self._run_rules(node, g, node._kept, wanted)
 
     def vjp_recorded(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         """The same, on Tensors: what the rules compute is recorded."""
-        kept = self.check_kept(node)
-        names = node._plan.fields
-        tensors = [self._as_tensor(node, n, value) for n, value in zip(names, kept, strict=True)]
+        check_kept(node, node._versions)
+        kept = zip(node._plan.fields, node._kept, strict=True)
+        tensors = [self._as_tensor(node, name, value) for name, value in kept]
         return self._run_rules(node, g, tensors, wanted)
-
-    def check_kept(self, node: Node) -> Any:
-        """Return what the node keeps, after making sure that it is there and unchanged."""
-        kept = node._kept
-        if kept is None:
-            raise RuntimeError(
-                f"{self.name}: backward a second time through a graph whose kept arrays were "
-                "freed; pass retain_graph=True to the first backward"
-            )
-        for version in node._versions:
-            if version is not None and version[1] > node.seq:
-                raise RuntimeError(
-                    f"{self.name}: an array kept for backward was changed in place since; "
-                    "use the out-of-place form, or change a clone()"
-                )
-        return kept
 
     def _run_rules(
         self, node: Node, g: Any, kept: Sequence[Any], wanted: Sequence[bool] | None
@@ -607,6 +587,29 @@ def _owner(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def check_kept(node: Node, versions: Iterable[list[int] | None]) -> None:
+    """Make sure that what the node keeps is there and unchanged."""
+    if node._kept is None:
+        raise RuntimeError(
+            f"{node.name()}: backward a second time through a graph whose kept arrays were "
+            "freed; pass retain_graph=True to the first backward"
+        )
+    for version in versions:
+        if version is not None and version[1] > node.seq:
+            raise RuntimeError(
+                f"{node.name()}: an array kept for backward was changed in place since; "
+                "use the out-of-place form, or change a clone()"
+            )
+
+
+def source_of(*functions: Callable[..., Any]) -> str:
+    """Return the source text of `functions`."""
+    try:
+        return "\n".join(textwrap.dedent(inspect.getsource(f)) for f in functions)
+    except (OSError, TypeError):  # typed at a prompt, or not written in Python
+        return "# source not available"
 
 
 def has_nan(value: Any) -> bool:
@@ -754,10 +757,8 @@ def method(
             word = _OPERATORS[operator]
             if operator in ("-x", "+x", "~x", "abs"):
                 _attach(f"__{word}__", function, lambda self: call(self))
-            elif operator == "[]":
-                _attach(f"__{word}__", function, lambda self, index: call(self, index))
             else:
-                _attach(f"__{word}__", function, _operator(call))
+                _attach(f"__{word}__", function, lambda self, other: call(self, other))
             if operator in _REFLECTED:
                 _attach(f"__r{word}__", function, lambda self, other: call(other, self))
             if inplace and operator in _REFLECTED:
@@ -769,18 +770,6 @@ def method(
         return function
 
     return attach
-
-
-def _operator(call: Any) -> Any:
-    def apply(self: Tensor, other: Any) -> Any:
-        try:
-            return call(self, other)
-        except TypeError:
-            if isinstance(other, (Tensor, np.ndarray, np.generic, int, float)):
-                raise
-            return NotImplemented  # it may know what to do with a Tensor
-
-    return apply
 
 
 def _attach(name: str, function: Any, wrapper: Any) -> None:
