@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_cnn.core.tensor import Tensor, changed_in_place
+from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops import creation
 
 from . import functional as F, init
@@ -38,7 +38,8 @@ class _BatchNorm(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
         for name in ("weight", "bias"):
-            self.register_parameter(name, uninitialised(num_features, dtype=dtype) if affine else None)
+            parameter = uninitialised(num_features, device=device, dtype=dtype) if affine else None
+            self.register_parameter(name, parameter)
         buffers = {
             "running_mean": creation.zeros(num_features, dtype=dtype),
             "running_var": creation.ones(num_features, dtype=dtype),
@@ -69,19 +70,20 @@ class _BatchNorm(Module):
             raise ValueError(
                 f"{type(self).__name__}: expected {expected} dimensions, got shape {input.shape}"
             )
+        running = self.running_mean, self.running_var
         momentum = self.momentum
-        if self.training and self.track_running_stats:
-            self.num_batches_tracked.data += 1
-            changed_in_place(self.num_batches_tracked)
+        if self.training and not self.track_running_stats:
+            running = None, None
+        elif self.training:
+            self.num_batches_tracked += 1
             if momentum is None:  # the mean over all batches so far
                 momentum = 1 / self.num_batches_tracked.item()
         return F.batch_norm(
             input,
-            self.running_mean,
-            self.running_var,
+            *running,
             self.weight,
             self.bias,
-            self.training or not self.track_running_stats,
+            self.training or self.running_mean is None,
             0.0 if momentum is None else momentum,
             self.eps,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, overload
+from typing import Any
 
 from .module import Module
 
@@ -18,39 +19,38 @@ class _Numbered(Module):
         return iter(self._modules.values())
 
     def _name(self, index: int) -> str:
-        names = list(self._modules)
         try:
-            return names[index]
+            return list(self._modules)[index]
         except IndexError:
             raise IndexError(
-                f"{type(self).__name__}: index {index} is out of range for {len(names)} modules"
+                f"{type(self).__name__}: index {index} is out of range for {len(self)} modules"
             ) from None
 
-    def _make(self, modules: Iterable[Module]) -> Any:
+    def _slice(self, index: slice) -> Any:
         raise NotImplementedError
 
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> Any: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return self._make(list(self._modules.values())[index])
+            return self._slice(index)
         return self._modules[self._name(index)]
 
     def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, self._name(index), module)
 
-    def __delitem__(self, index: int) -> None:
-        delattr(self, self._name(index))
-        modules = list(self._modules.values())
+    def __delitem__(self, index: int | slice) -> None:
+        names = list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]
+        self._renumber([module for name, module in self._modules.items() if name not in names])
+
+    def _renumber(self, modules: Iterable[Any]) -> None:
         self._modules.clear()
-        for i, module in enumerate(modules):
-            self.register_module(str(i), module)
+        self.extend(modules)
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; return the container."""
-        self.register_module(str(len(self)), module)
+        number = len(self)
+        while str(number) in self._modules:  # a slice keeps the names that it had
+            number += 1
+        self.register_module(str(number), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Any:
@@ -58,6 +58,19 @@ class _Numbered(Module):
         for module in modules:
             self.append(module)
         return self
+
+    def insert(self, index: int, module: Module) -> Any:
+        """Add a module before the one at `index`, and number all anew; return the container."""
+        modules = list(self.append(module))
+        modules.insert(index, modules.pop())
+        self._renumber(modules)
+        return self
+
+    def pop(self, index: int = -1) -> Any:
+        """Take a module out, number the others anew, and return it."""
+        module = self[index]
+        del self[index]
+        return module
 
 
 class Sequential(_Numbered):
@@ -83,8 +96,8 @@ class Sequential(_Numbered):
         else:
             self.extend(modules)
 
-    def _make(self, modules: Iterable[Module]) -> Sequential:
-        return Sequential(*modules)
+    def _slice(self, index: slice) -> Sequential:
+        return Sequential(dict(list(self._modules.items())[index]))
 
     def forward(self, input: Any) -> Any:
         """Return the last module's output."""
@@ -108,8 +121,17 @@ class ModuleList(_Numbered):
         super().__init__()
         self.extend(modules)
 
-    def _make(self, modules: Iterable[Module]) -> ModuleList:
-        return ModuleList(modules)
+    def _slice(self, index: slice) -> ModuleList:
+        return ModuleList(list(self)[index])
+
+    def _child_reprs(self) -> Iterator[tuple[str, str]]:
+        """Yield equal neighbours as one, as in ``(0-2): 3 x ReLU()``."""
+        for text, group in itertools.groupby(super()._child_reprs(), key=lambda item: item[1]):
+            names = [name for name, _ in group]
+            if len(names) == 1:
+                yield names[0], text
+            else:
+                yield f"{names[0]}-{names[-1]}", f"{len(names)} x {text}"
 
 
 class ModuleDict(Module):

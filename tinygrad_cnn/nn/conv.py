@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, TypeAlias
 
 from tinygrad_cnn.core.tensor import Tensor
 
@@ -10,12 +10,12 @@ from . import functional as F, init
 from .module import Module
 from .parameter import uninitialised
 
-Pair = Union[int, tuple[int, int]]
+Pair: TypeAlias = "int | tuple[int, int]"
 
 
 def pair(value: Any) -> tuple[int, int]:
     """Return an option given as one number or two as two."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)  # type: ignore[return-value]
+    return tuple(value) if isinstance(value, (tuple, list)) else (value, value)
 
 
 class Conv2d(Module):
@@ -89,10 +89,10 @@ class Conv2d(Module):
         self.dilation = pair(dilation)
         self.groups = groups
         self.padding_mode = padding_mode
-        self.weight = uninitialised(
-            out_channels, in_channels // groups, *self.kernel_size, dtype=dtype
-        )
-        self.register_parameter("bias", uninitialised(out_channels, dtype=dtype) if bias else None)
+        factory = {"device": device, "dtype": dtype}
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = uninitialised(*shape, **factory)
+        self.register_parameter("bias", uninitialised(out_channels, **factory) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -104,19 +104,18 @@ class Conv2d(Module):
         padding = self.padding
         if self.padding_mode != "zeros" and padding != "valid":
             input = F.pad(input, self._sides(), mode=self.padding_mode)
-            padding = 0
+            padding = (0, 0)
         return F.conv2d(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 
     def _sides(self) -> tuple[int, int, int, int]:
         """Return the padding as F.pad wants it: left, right, top, bottom."""
-        if self.padding == "same":
-            total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-            (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in total)
-        else:
-            top = bottom = self.padding[0]
-            left = right = self.padding[1]
+        if isinstance(self.padding, tuple):
+            height, width = self.padding
+            return width, width, height, height
+        total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in total)  # "same"
         return left, right, top, bottom
 
     def extra_repr(self) -> str:

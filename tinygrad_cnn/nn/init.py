@@ -90,18 +90,22 @@ def _fan(tensor: Tensor, mode: str) -> int:
     fans = dict(zip(("fan_in", "fan_out"), _calculate_fan_in_and_fan_out(tensor), strict=True))
     if mode not in fans:
         raise ValueError(f'init: mode must be "fan_in" or "fan_out", got {mode!r}')
-    return fans[mode]
+    return max(fans[mode], 1)  # a fan of 0 is one of no elements
+
+
+def _fan_sum(tensor: Tensor) -> int:
+    return max(sum(_calculate_fan_in_and_fan_out(tensor)), 1)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill uniformly with variance ``gain^2 * 2 / (fan_in + fan_out)`` [1]_."""
-    bound = gain * math.sqrt(6 / sum(_calculate_fan_in_and_fan_out(tensor)))
+    bound = gain * math.sqrt(6 / _fan_sum(tensor))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill normally with variance ``gain^2 * 2 / (fan_in + fan_out)`` [1]_."""
-    std = gain * math.sqrt(2 / sum(_calculate_fan_in_and_fan_out(tensor)))
+    std = gain * math.sqrt(2 / _fan_sum(tensor))
     return normal_(tensor, 0.0, std, generator)
 
 
@@ -134,5 +138,5 @@ def default_(weight: Tensor, bias: Tensor | None) -> None:
     kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:
         fan_in, _ = _calculate_fan_in_and_fan_out(weight)
-        bound = 1 / math.sqrt(fan_in) if fan_in else 0
+        bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
         uniform_(bias, -bound, bound)

@@ -45,8 +45,9 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = uninitialised(out_features, in_features, dtype=dtype)
-        self.register_parameter("bias", uninitialised(out_features, dtype=dtype) if bias else None)
+        factory = {"device": device, "dtype": dtype}
+        self.weight = uninitialised(out_features, in_features, **factory)
+        self.register_parameter("bias", uninitialised(out_features, **factory) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

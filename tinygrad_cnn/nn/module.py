@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,10 +16,8 @@ from .parameter import Parameter
 
 M = TypeVar("M", bound="Module")
 
-_structure = itertools.count()
-_changes = [next(_structure)]  # grows whenever a module is registered anywhere
-_calling: ContextVar[Module | None] = ContextVar("calling", default=None)
-"""The outermost module whose forward is running: paths in the graph start there."""
+_paths: ContextVar[dict[int, str] | None] = ContextVar("paths", default=None)
+"""While a module runs: the path, by id, of each module that the outermost running one holds."""
 
 
 class IncompatibleKeys(NamedTuple):
@@ -63,9 +60,8 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _transient: set[str]
-    _forward_hooks: list[Callable[..., Any]]
-    _forward_pre_hooks: list[Callable[..., Any]]
-    _paths: tuple[int, dict[int, str]]
+    _forward_hooks: dict[int, Callable[..., Any]]
+    _forward_pre_hooks: dict[int, Callable[..., Any]]
 
     def __init__(self) -> None:
         self.__dict__.update(
@@ -74,9 +70,8 @@ class Module:
             _buffers={},
             _modules={},
             _transient=set(),
-            _forward_hooks=[],
-            _forward_pre_hooks=[],
-            _paths=(-1, {}),
+            _forward_hooks={},
+            _forward_pre_hooks={},
         )
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -90,80 +85,66 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__}: define forward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        outer = _calling.get()
-        root = self if outer is None else outer
-        version, paths = root._paths
-        if version != _changes[0]:
-            paths = {id(module): name for name, module in root.named_modules()}
-            root._paths = (_changes[0], paths)
-        root_token = _calling.set(root)
+        paths = _paths.get()
+        if paths is None:  # the outermost call
+            root = _paths.set({id(module): path for path, module in self.named_modules()})
+            try:
+                return self._run(args, kwargs)
+            finally:
+                _paths.reset(root)
         # a module that the outermost one does not hold counts as where it is called
         token = scope.set(paths.get(id(self), scope.get()))
         try:
-            for hook in self._forward_pre_hooks:
-                changed = hook(self, args)
-                if changed is not None:
-                    args = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*args, **kwargs)
-            for hook in self._forward_hooks:
-                changed = hook(self, args, result)
-                if changed is not None:
-                    result = changed
-            return result
+            return self._run(args, kwargs)
         finally:
             scope.reset(token)
-            _calling.reset(root_token)
+
+    def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        for hook in tuple(self._forward_pre_hooks.values()):
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*args, **kwargs)
+        for hook in tuple(self._forward_hooks.values()):
+            changed = hook(self, args, result)
+            if changed is not None:
+                result = changed
+        return result
 
     # -- registering ---------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if "_parameters" not in self.__dict__:
-            if isinstance(value, (Tensor, Module)):
+        if isinstance(value, (Parameter, Module)):
+            if "_parameters" not in self.__dict__:
                 raise AttributeError(
                     f"{type(self).__name__}: call super().__init__() before setting {name!r}"
                 )
-            super().__setattr__(name, value)
+            known: Any = self._parameters if isinstance(value, Parameter) else self._modules
+            if name not in known:
+                self._forget(name)
+            self._check_name(type(self).__name__, name, known)
+            known[name] = value
             return
-        if isinstance(value, Parameter):
-            self._forget(name)
-            self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._forget(name)
-            self.register_module(name, value)
-        elif name in self._parameters:
-            if value is not None:
-                raise TypeError(
-                    f"{type(self).__name__}: {name!r} is a parameter; it can be set to a "
-                    f"Parameter or None, not {type(value).__name__}"
-                )
-            self._parameters[name] = None
-        elif name in self._modules:
-            if value is not None:
-                raise TypeError(
-                    f"{type(self).__name__}: {name!r} is a module; it can be set to a "
-                    f"Module or None, not {type(value).__name__}"
-                )
-            self._modules[name] = None
-            _changes[0] = next(_structure)
-        elif name in self._buffers:
-            if value is not None and not isinstance(value, Tensor):
-                raise TypeError(
-                    f"{type(self).__name__}: {name!r} is a buffer; it can be set to a "
-                    f"Tensor or None, not {type(value).__name__}"
-                )
-            self._buffers[name] = value
-        else:
-            super().__setattr__(name, value)
+        for kind, expected in _KINDS.items():
+            registered = self.__dict__.get(kind, ())
+            if name in registered:
+                if value is not None and not isinstance(value, expected):
+                    raise TypeError(
+                        f"{type(self).__name__}: {name!r} can be set to a {expected.__name__} "
+                        f"or None, not {type(value).__name__}"
+                    )
+                registered[name] = value
+                return
+        super().__setattr__(name, value)
 
     def _forget(self, name: str) -> None:
-        self.__dict__.pop(name, None)
-        for registered in (self._parameters, self._buffers, self._modules):
+        for registered in (self.__dict__, self._parameters, self._buffers, self._modules):
             registered.pop(name, None)
         self._transient.discard(name)
 
     def __getattr__(self, name: str) -> Any:
-        for kind in ("_parameters", "_buffers", "_modules"):
-            registered = self.__dict__.get(kind, {})
+        for kind in _KINDS:
+            registered = self.__dict__.get(kind, ())
             if name in registered:
                 return registered[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -171,7 +152,6 @@ class Module:
     def __delattr__(self, name: str) -> None:
         if any(name in known for known in (self._parameters, self._buffers, self._modules)):
             self._forget(name)
-            _changes[0] = next(_structure)
         else:
             super().__delattr__(name)
 
@@ -227,18 +207,15 @@ class Module:
             )
         self._check_name("register_module", name, self._modules)
         self._modules[name] = module
-        _changes[0] = next(_structure)
 
     add_module = register_module
 
     def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after forward; what it returns replaces the output."""
-        self._forward_hooks.append(hook)
         return RemovableHandle(self._forward_hooks, hook)
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, args)`` before forward; what it returns replaces the arguments."""
-        self._forward_pre_hooks.append(hook)
         return RemovableHandle(self._forward_pre_hooks, hook)
 
     # -- what it holds -------------------------------------------------------------------------
@@ -346,8 +323,9 @@ class Module:
         """Set training mode, here and in all modules under it; return the module."""
         if not isinstance(mode, bool):
             raise ValueError(f"train: mode must be a bool, got {mode!r}")
-        for module in self.modules():
-            module.training = mode
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
         return self
 
     def eval(self: M) -> M:
@@ -366,30 +344,32 @@ class Module:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = Tensor(np.zeros_like(parameter.grad.data))
+                parameter.grad.detach_().zero_()
 
-    def to(self: M, *args: Any, dtype: Any = None, **kwargs: Any) -> M:
+    def to(self: M, *args: Any, **kwargs: Any) -> M:
         """Bring floating parameters and buffers to a dtype; return the module.
 
-        A device is accepted if it is ``"cpu"``.
+        The arguments are those of `Tensor.to`.
+
+        Raises
+        ------
+        TypeError
+            If the dtype is not a floating one.
+        RuntimeError
+            If it is asked for a device other than ``"cpu"``.
         """
-        for arg in (*args, *kwargs.values()):
-            if isinstance(arg, str) and arg.split(":")[0] == "cpu":
-                continue
-            if isinstance(arg, (str, int)) and not hasattr(np, str(arg)):
-                raise RuntimeError(f"to: the only device is 'cpu', got {arg!r}")
-            if arg is not None and not isinstance(arg, bool):
-                dtype = arg.dtype if isinstance(arg, Tensor) else arg
-        if dtype is None:
-            return self
-        dtype = np.dtype(dtype)
+        dtype = Tensor(np.empty(0, np.float32)).to(*args, **kwargs).dtype
         if dtype.kind != "f":
             raise TypeError(f"to: modules take floating dtypes, got {dtype}")
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.is_floating_point() and tensor.dtype != dtype:
-                tensor.data = tensor.data.astype(dtype)
+            if tensor.is_floating_point():
+                tensor.data = tensor.detach().to(*args, **kwargs).data
                 if tensor.grad is not None:
-                    tensor.grad = Tensor(tensor.grad.data.astype(dtype))
+                    tensor.grad = tensor.grad.detach().to(*args, **kwargs)
+        return self
+
+    def cpu(self: M) -> M:
+        """Return the module itself: every module is on the CPU."""
         return self
 
     def float(self: M) -> M:
@@ -452,7 +432,13 @@ class Module:
         ------
         RuntimeError
             Listing every missing and unexpected name and every shape that differs.
+        TypeError
+            If `state_dict` is not a mapping of names to tensors or arrays.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(
+                f"load_state_dict: expected a mapping, got {type(state_dict).__name__}"
+            )
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -486,13 +472,18 @@ class Module:
         """Return what stands in the parentheses of the repr; define it in the subclass."""
         return ""
 
+    def _child_reprs(self) -> Iterable[tuple[str, str]]:
+        return ((name, repr(child)) for name, child in self._modules.items())
+
     def __repr__(self) -> str:
-        lines = self.extra_repr().split("\n") if self.extra_repr() else []
-        children = [
-            f"({name}): " + repr(child).replace("\n", "\n  ")
-            for name, child in self._modules.items()
-        ]
-        name = type(self).__name__
-        if not children and len(lines) < 2:
-            return f"{name}({''.join(lines)})"
-        return f"{name}(\n  " + "\n  ".join(lines + children) + "\n)"
+        name, extra = type(self).__name__, self.extra_repr()
+        children = [f"({path}): {text}" for path, text in self._child_reprs()]
+        if not children and "\n" not in extra:
+            return f"{name}({extra})"
+        parts = [extra, *children] if extra else children
+        inner = "\n".join(parts).replace("\n", "\n  ")
+        return f"{name}(\n  {inner}\n)"
+
+
+_KINDS: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modules": Module}
+"""What is registered, by the attribute that holds it."""

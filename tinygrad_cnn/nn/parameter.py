@@ -35,6 +35,7 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{Tensor(self.data, self.requires_grad)!r}"
 
 
-def uninitialised(*shape: int, dtype: Any = None) -> Parameter:
+def uninitialised(*shape: int, device: Any, dtype: Any) -> Parameter:
     """Return a parameter whose values an initialiser shall set."""
-    return Parameter(np.empty(shape, dtype or get_default_dtype()))
+    empty = Tensor(np.empty(shape, get_default_dtype() if dtype is None else dtype))
+    return Parameter(empty.to(device=device))
