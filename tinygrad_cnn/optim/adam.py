@@ -102,7 +102,7 @@ class Adam(Optimizer):
                 param *= 1 - group["lr"] * group["weight_decay"]
             else:
                 grad = grad + group["weight_decay"] * param
-        scratch = np.multiply(grad, 1 - beta1)
+        scratch = np.multiply(grad, 1 - beta1, out=np.empty_like(param))
         mean *= beta1
         mean += scratch
         np.multiply(grad, grad, out=scratch)
