@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_cnn.core.node import Node, Slot
-from tinygrad_cnn.core.op import Op
+from tinygrad_cnn.core.op import check_kept
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.parameter import Parameter
 
@@ -289,8 +289,7 @@ def _reachable(roots: Sequence[Tensor]) -> list[Node]:
 def _kept(node: Node) -> dict[str, np.ndarray]:
     """Return the arrays that the node keeps; none where they were freed, or changed in place."""
     try:
-        if isinstance(node.op, Op):
-            node.op.check_kept(node)
+        check_kept(node, node._versions)
     except RuntimeError:
         return {}
     return node.saved
