@@ -157,7 +157,7 @@ class ModuleDict(Module):
         self.register_module(name, module)
 
     def __delitem__(self, name: str) -> None:
-        delattr(self, name)
+        del self._modules[name]
 
     def __contains__(self, name: str) -> bool:
         return name in self._modules

@@ -421,7 +421,7 @@ class Module:
         strict : bool
             Whether the names must agree exactly.
         assign : bool
-            Take the arrays themselves instead of copying their values.
+            Take the arrays themselves, with their dtypes, instead of copying their values.
 
         Returns
         -------
@@ -431,7 +431,8 @@ class Module:
         Raises
         ------
         RuntimeError
-            Listing every missing and unexpected name and every shape that differs.
+            Listing every missing and unexpected name and every shape that differs; with
+            `assign`, also every dtype of another kind.
         TypeError
             If `state_dict` is not a mapping of names to tensors or arrays.
         """
@@ -449,10 +450,11 @@ class Module:
             problems.append("unexpected: " + ", ".join(unexpected))
         given = {name: as_array(state_dict[name]) for name in own if name in state_dict}
         for name, array in given.items():
-            if array.shape != own[name].shape:
-                problems.append(
-                    f"{name}: the shape is {array.shape}, the module has {own[name].shape}"
-                )
+            shape, dtype = own[name].shape, own[name].dtype
+            if array.shape != shape:
+                problems.append(f"{name}: the shape is {array.shape}, the module has {shape}")
+            if assign and array.dtype.kind != dtype.kind:
+                problems.append(f"{name}: the dtype is {array.dtype}, the module has {dtype}")
         if problems:
             raise RuntimeError(
                 f"load_state_dict: cannot load into {type(self).__name__}:\n  "

@@ -1,0 +1,158 @@
+"""Random small CNNs: against finite differences, and against PyTorch in everything it shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.testing import Draw
+
+STEP = 1e-6
+
+
+def blueprint(draw):
+    """Draw an input shape and a list of (layer, positional arguments, keyword arguments)."""
+    channels, side = draw.integer(1, 3), draw.integer(5, 8)
+    shape = (draw.integer(2, 3), channels, side, side)
+    layers = []
+    for _ in range(draw.integer(1, 3)):
+        groups = draw.choice([1, channels])
+        out = groups * draw.integer(1, 2)
+        stride, padding = draw.choice([(1, 0), (1, 1), (2, 1), (1, "same")])
+        kernel = min(draw.choice([3, 1, 2]), side)
+        options = {"stride": stride, "padding": padding, "groups": groups, "bias": draw.boolean()}
+        layers.append(("Conv2d", (channels, out, kernel), options))
+        channels = out
+        side = side if padding == "same" else (side + 2 * padding - kernel) // stride + 1
+        if draw.boolean():
+            layers.append(("BatchNorm2d", (channels,), {"affine": draw.boolean()}))
+        layers.append((draw.choice(["Tanh", "ReLU", "LeakyReLU", "Sigmoid", "Identity"]), (), {}))
+        if side >= 2 and draw.boolean():
+            layers.append((draw.choice(["MaxPool2d", "AvgPool2d"]), (2,), {}))
+            side //= 2
+    if draw.boolean():
+        layers.append(("AdaptiveAvgPool2d", (1,), {}))
+        side = 1
+    layers.append(("Flatten", (), {}))
+    layers.append(("Linear", (channels * side * side, 3), {}))
+    if draw.boolean():
+        layers.append(("BatchNorm1d", (3,), {"momentum": draw.choice([None, 0.3])}))
+    return shape, layers
+
+
+def build(lib, layers):
+    return lib.nn.Sequential(*(getattr(lib.nn, kind)(*args, **kw) for kind, args, kw in layers))
+
+
+def fresh(draw):
+    """Return a float64 model, its input and labels."""
+    shape, layers = blueprint(draw)
+    model = build(tg, layers).double()
+    with tg.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(tg.tensor(draw.array(parameter.shape, -1, 1)))
+    return model, draw.array(shape), draw.integers(shape[:1], 0, 2)
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_gradients_of_first_and_second_order_agree_with_finite_differences(data):
+    draw = Draw.from_hypothesis(data)
+    model, images, labels = fresh(draw)
+    leaves = [tg.tensor(images, requires_grad=True), *model.parameters()]
+    start = [leaf.data.copy() for leaf in leaves]
+    ways = [draw.array(leaf.shape, -1, 1) for leaf in leaves]
+    weights = [draw.array(leaf.shape, -1, 1) for leaf in leaves]
+
+    def loss():
+        return tg.nn.functional.cross_entropy(model(leaves[0]), tg.tensor(labels))
+
+    def gradients(create_graph=False):
+        return tg.autograd.grad(loss(), leaves, create_graph=create_graph)
+
+    def moved(function, step):
+        for leaf, x, way in zip(leaves, start, ways, strict=True):
+            leaf.data[...] = x + step * way
+        value = function()
+        for leaf, x in zip(leaves, start, strict=True):
+            leaf.data[...] = x
+        return value
+
+    def weighted(found):
+        return sum((w * g.data).sum() for w, g in zip(weights, found, strict=True))
+
+    def numeric(function):
+        return (moved(function, STEP) - moved(function, -STEP)) / (2 * STEP)
+
+    found = gradients(create_graph=True)
+    exact = sum((w * g.data).sum() for w, g in zip(ways, found, strict=True))
+    np.testing.assert_allclose(exact, numeric(lambda: loss().item()), rtol=1e-4, atol=1e-6)
+
+    tracked = [(g, w) for g, w in zip(found, weights, strict=True) if g.requires_grad]
+    total = sum((g * w).sum() for g, w in tracked)
+    second = tg.autograd.grad(total, leaves, allow_unused=True, materialize_grads=True)
+    exact = sum((way * g.data).sum() for way, g in zip(ways, second, strict=True))
+    numeric_second = numeric(lambda: weighted(gradients()))
+    np.testing.assert_allclose(exact, numeric_second, rtol=1e-3, atol=1e-4)
+
+
+@given(data=st.data())
+@settings(max_examples=40)
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+def test_agrees_with_pytorch(data):
+    torch = pytest.importorskip("torch")
+    draw = Draw.from_hypothesis(data)
+    shape, layers = blueprint(draw)
+    theirs = build(torch, layers).double()
+    mine = build(tg, layers).double()
+    shown = repr(theirs).replace("True, bias=True, track", "True, track")  # since PyTorch 2.12
+    assert repr(mine) == shown.replace("False, bias=False, track", "False, track")
+    state = {name: tensor.numpy() for name, tensor in theirs.state_dict().items()}
+    assert list(mine.state_dict()) == list(state)
+    mine.load_state_dict(state)
+    results = []
+    images, labels = draw.array(shape), draw.integers(shape[:1], 0, 2)
+    for lib, model in ((tg, mine), (torch, theirs)):
+        optimizer = lib.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+        x = lib.tensor(images, requires_grad=True)
+        losses = []
+        for _ in range(3):
+            optimizer.zero_grad()
+            loss = lib.nn.CrossEntropyLoss()(model(x), lib.tensor(labels))
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        model.eval()
+        final = [model(x).detach().numpy(), x.grad.numpy(), *(p.grad.numpy() for p in model.parameters())]
+        state = [tensor.numpy() for tensor in model.state_dict().values()]
+        results.append([np.asarray(losses), *final, *state])
+    for got, expected in zip(*results, strict=True):
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_training_learns():
+    model = tg.nn.Sequential(
+        tg.nn.Conv2d(1, 4, 3, padding=1),
+        tg.nn.BatchNorm2d(4),
+        tg.nn.ReLU(),
+        tg.nn.MaxPool2d(2),
+        tg.nn.Flatten(),
+        tg.nn.Dropout(0.2),
+        tg.nn.Linear(4 * 16, 2),
+    )
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 64)
+    images = rng.normal(size=(64, 1, 8, 8)).astype(np.float32)
+    images[labels == 1, :, 2:4] += 1.5  # a bright bar
+    optimizer = tg.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = tg.nn.functional.cross_entropy(model(tg.tensor(images)), tg.tensor(labels))
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    predicted = model(tg.tensor(images)).argmax(1).numpy()
+    assert (predicted == labels).mean() > 0.95
