@@ -9,6 +9,7 @@ picture can come from a page that is wrong.
 from __future__ import annotations
 
 import doctest
+import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import graphviz
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib import pyplot as plt
 
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
@@ -87,7 +88,7 @@ def draw_layers(path: Path) -> None:
             row.attr(rank="same")
             for name in layer:
                 row.node(name, f"{name}\n{says[name]}", width=str(5.4 / len(layer)))
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in itertools.pairwise(layers):
         for name in upper:
             for other in lower if len(lower) == 1 or len(upper) == 1 else lower[:1]:
                 graph.edge(name, other)
