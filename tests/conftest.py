@@ -7,8 +7,6 @@ in ``ops/test_registry.py`` fails for an operation that no test is an oracle of.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,17 +14,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-import tinygrad_cnn.ops
 from tinygrad_cnn.core.dtypes import get_default_dtype
 from tinygrad_cnn.core.modes import anomaly_mode, grad_mode, scope
 from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.core.random import manual_seed
-
-for _module in pkgutil.iter_modules(tinygrad_cnn.ops.__path__, "tinygrad_cnn.ops."):
-    try:  # TEMPORARY: while several files are being written at once
-        importlib.import_module(_module.name)
-    except (ImportError, SyntaxError, NameError, AttributeError) as error:
-        print("conftest:", _module.name, repr(error))
 
 TESTS = Path(__file__).parent
 

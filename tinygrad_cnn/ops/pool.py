@@ -217,8 +217,8 @@ def avg_pool2d(
     >>> import tinygrad_cnn as tg
     >>> x = tg.arange(16.0).reshape(1, 1, 4, 4)
     >>> tg.nn.functional.avg_pool2d(x, 2)
-    tensor([[[[ 2.5000,  4.5000],
-              [10.5000, 12.5000]]]])
+    tensor([[[[ 2.5,  4.5],
+              [10.5, 12.5]]]])
     """
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
@@ -287,7 +287,7 @@ def adaptive_avg_pool2d(
     >>> import tinygrad_cnn as tg
     >>> x = tg.arange(16.0).reshape(1, 1, 4, 4)
     >>> tg.nn.functional.adaptive_avg_pool2d(x, 1)
-    tensor([[[[7.5000]]]])
+    tensor([[[[7.5]]]])
     """
     _check_image("adaptive_avg_pool2d", input)
     sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)

@@ -7,9 +7,6 @@ that Hypothesis draws; `fuzz_op` does it for a registered operation.
 
 from . import strategies as strategies
 from .draw import Draw as Draw
-from .fuzz import check_op as check_op
-from .fuzz import fuzz_gradients as fuzz_gradients
-from .fuzz import fuzz_op as fuzz_op
-from .gradcheck import gradcheck as gradcheck
-from .gradcheck import gradgradcheck as gradgradcheck
+from .fuzz import check_op as check_op, fuzz_gradients as fuzz_gradients, fuzz_op as fuzz_op
+from .gradcheck import gradcheck as gradcheck, gradgradcheck as gradgradcheck
 from .numeric import GradcheckError as GradcheckError

@@ -256,8 +256,7 @@ def fuzz_gradients(
     ...     return x**1.5
     >>> test_my_power()
     """
-    from hypothesis import HealthCheck, given, settings
-    from hypothesis import strategies as st
+    from hypothesis import HealthCheck, given, settings, strategies as st
 
     seeds = st.integers(0, 2**32 - 1)
     drawn = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
