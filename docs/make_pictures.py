@@ -9,7 +9,6 @@ picture can come from a page that is wrong.
 from __future__ import annotations
 
 import doctest
-import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -50,48 +49,34 @@ def run(page: Path) -> dict[str, Any]:
 def draw_layers(path: Path) -> None:
     """Draw the layers of the package: each imports only from those under it."""
     layers = [
-        ("viz", "testing"),
-        ("datasets", "utils.data"),
-        ("nn", "optim"),
-        ("autograd",),
-        ("ops",),
-        ("core",),
-        ("kernels",),
+        {"viz": "draws recorded graphs", "testing": "checks gradients"},
+        {"datasets": "MNIST, transforms", "utils.data": "Dataset, DataLoader"},
+        {"nn": "modules, losses, initialisation", "optim": "optimizers, schedules"},
+        {"autograd": "backward, grad, Function, under PyTorch's names"},
+        {"ops": "forward and gradient rules, family by family"},
+        {"core": "Tensor, Op, Node, the backward engine"},
+        {"kernels": "arrays in, arrays out: convolution, pooling"},
     ]
-    says = {
-        "viz": "draws recorded graphs",
-        "testing": "checks gradients",
-        "datasets": "MNIST, transforms",
-        "utils.data": "Dataset, DataLoader",
-        "nn": "modules, losses",
-        "optim": "optimizers, schedules",
-        "autograd": "backward, grad, Function",
-        "ops": "forward and gradient rules, family by family",
-        "core": "Tensor, Op, Node, the backward engine",
-        "kernels": "arrays in, arrays out: convolution, pooling",
-    }
-    font = "Helvetica,Arial,sans-serif"
-    graph = graphviz.Digraph(
-        graph_attr={"nodesep": "0.15", "ranksep": "0.3", "fontname": font},
-        node_attr={
-            "shape": "box",
-            "style": "filled",
-            "fillcolor": "#dcebf7",
-            "color": "#0072b2",
-            "fontname": font,
-            "fontsize": "11",
-        },
-        edge_attr={"color": "#666666", "arrowsize": "0.6"},
-    )
+    rows = ""
     for layer in layers:
-        with graph.subgraph() as row:
-            row.attr(rank="same")
-            for name in layer:
-                row.node(name, f"{name}\n{says[name]}", width=str(5.4 / len(layer)))
-    for upper, lower in itertools.pairwise(layers):
-        for name in upper:
-            for other in lower if len(lower) == 1 or len(upper) == 1 else lower[:1]:
-                graph.edge(name, other)
+        cells = (
+            f'<td colspan="{2 // len(layer)}" width="{440 // len(layer)}" bgcolor="#dcebf7">'
+            f"<b>{name}</b><br/>{text}</td>"
+            for name, text in layer.items()
+        )
+        rows += f"<tr>{''.join(cells)}</tr>"
+    graph = graphviz.Digraph(
+        node_attr={
+            "shape": "plain",
+            "fontname": "Helvetica,Arial,sans-serif",
+            "fontsize": "11",
+            "color": "#0072b2",
+        }
+    )
+    graph.node(
+        "layers",
+        f'<<table border="0" cellspacing="4" cellpadding="5" cellborder="1">{rows}</table>>',
+    )
     path.write_bytes(graph.pipe("svg"))
 
 
