@@ -159,6 +159,8 @@ class TensorMethods:
         """Return a copy, in the same order in memory."""
     def contiguous(self) -> Tensor:
         """Return a copy in C order; the tensor itself if it has it."""
+    def copy_(self, source: Any) -> Tensor:
+        """Set the elements to those of `source`, broadcast, and return the tensor."""
     def cos(self) -> Tensor:
         """Return the cosine."""
     def cos_(self) -> Tensor:
@@ -185,6 +187,8 @@ class TensorMethods:
         """Return ``exp(input) - 1``, accurate also near 0."""
     def expm1_(self) -> Tensor:
         """Return ``exp(input) - 1``, accurate also near 0."""
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to `value`, and return the tensor."""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """Join the dimensions from `start_dim` to `end_dim`, both included, into one."""
     def flip(self, *sizes: Any) -> Tensor:
@@ -432,3 +436,5 @@ class TensorMethods:
         """Return ``input.view(other.shape)``."""
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return ``where(condition, input, other)``."""
+    def zero_(self) -> Tensor:
+        """Set every element to 0, and return the tensor."""

@@ -411,24 +411,6 @@ class Tensor(TensorMethods):
         changed_in_place(self)
         return self
 
-    def zero_(self) -> Tensor:
-        """Set every element to 0, in place."""
-        return self.fill_(0)
-
-    def fill_(self, value: Any) -> Tensor:
-        """Set every element to `value`, in place."""
-        full = np.full_like(self.data, value.data if isinstance(value, Tensor) else value)
-        return self._assign(tensor_from(full), "fill_")
-
-    def copy_(self, source: Any) -> Tensor:
-        """Set the elements to those of `source`, broadcast to this shape, in place."""
-        if not isinstance(source, Tensor):
-            source = Tensor(source)
-        try:
-            return self._assign(source.to(self.dtype).expand(self.shape), "copy_")
-        except ValueError as error:
-            raise RuntimeError(f"copy_: {error}") from None
-
 
 class RemovableHandle:
     """Takes a hook away again."""

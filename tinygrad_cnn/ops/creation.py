@@ -499,7 +499,28 @@ def multinomial(
     return tensor_from(np.reshape(drawn, (*input.shape[:-1], num_samples)).astype(int64))
 
 
-# -- random, in place --------------------------------------------------------------------------
+# -- in place ----------------------------------------------------------------------------------
+
+
+@method("fill_")
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Set every element to `value`, and return the tensor."""
+    number = value.data if isinstance(value, Tensor) else value
+    return input._assign(tensor_from(np.full_like(input.data, number)), "fill_")
+
+
+@method("zero_")
+def zero_(input: Tensor) -> Tensor:
+    """Set every element to 0, and return the tensor."""
+    return fill_(input, 0)
+
+
+@method("copy_")
+def copy_(input: Tensor, source: Any) -> Tensor:
+    """Set the elements to those of `source`, broadcast, and return the tensor."""
+    if not isinstance(source, Tensor):
+        source = Tensor(source)
+    return input._assign(source.to(input.dtype).expand(input.shape), "copy_")
 
 
 @method("uniform_")
