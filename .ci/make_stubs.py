@@ -82,11 +82,10 @@ def stub(name: str, function: Any) -> str:
     else:
         signature = inspect.signature(function, follow_wrapped=False)
     head = "@property\n" if isinstance(getattr(TensorMethods, name), property) else ""
-    note = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""
     line = (inspect.getdoc(function) or "").split("\n")[0].replace('"', "'").replace("\\", "\\\\")
     body = f'"""{line}"""' if line else "..."
     declared = f"def {name}({arguments(name, signature)}) -> {result(name, function, signature)}:"
-    return textwrap.indent(f"{head}{declared}{note}\n    {body}\n", "    ")
+    return textwrap.indent(f"{head}{declared}\n    {body}\n", "    ")
 
 
 def main() -> int:

@@ -14,10 +14,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.dtypes import get_default_dtype
 from tinygrad_cnn.core.modes import anomaly_mode, grad_mode, scope
 from tinygrad_cnn.core.op import registry
-from tinygrad_cnn.core.random import manual_seed
+from tinygrad_cnn.dtypes import get_default_dtype
+from tinygrad_cnn.random import manual_seed
 
 TESTS = Path(__file__).parent
 

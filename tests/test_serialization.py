@@ -7,8 +7,8 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.random import Generator
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.random import Generator
 from tinygrad_cnn.serialization import load, save
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")

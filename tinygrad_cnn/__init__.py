@@ -5,20 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .core.dtypes import (
-    bool_ as bool_,
-    float16 as float16,
-    float32 as float32,
-    float64 as float64,
-    get_default_dtype as get_default_dtype,
-    int8 as int8,
-    int16 as int16,
-    int32 as int32,
-    int64 as int64,
-    result_type as result_type,
-    set_default_dtype as set_default_dtype,
-    uint8 as uint8,
-)
 from .core.modes import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -32,14 +18,22 @@ from .core.op import (
     method as method,
     op as op,
 )
-from .core.random import (
-    Generator as Generator,
-    get_rng_state as get_rng_state,
-    manual_seed as manual_seed,
-    set_rng_state as set_rng_state,
-)
 from .core.tensor import (
     Tensor as Tensor,
+)
+from .dtypes import (
+    bool_ as bool_,
+    float16 as float16,
+    float32 as float32,
+    float64 as float64,
+    get_default_dtype as get_default_dtype,
+    int8 as int8,
+    int16 as int16,
+    int32 as int32,
+    int64 as int64,
+    result_type as result_type,
+    set_default_dtype as set_default_dtype,
+    uint8 as uint8,
 )
 from .ops.activation import (
     log_softmax as log_softmax,
@@ -172,6 +166,12 @@ from .ops.shape import (
     unbind as unbind,
     unflatten as unflatten,
     unsqueeze as unsqueeze,
+)
+from .random import (
+    Generator as Generator,
+    get_rng_state as get_rng_state,
+    manual_seed as manual_seed,
+    set_rng_state as set_rng_state,
 )
 
 if TYPE_CHECKING:

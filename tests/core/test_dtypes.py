@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.dtypes import get_default_dtype, result_type, set_default_dtype
 from tinygrad_cnn.core.tensor import Tensor, as_array
+from tinygrad_cnn.dtypes import get_default_dtype, result_type, set_default_dtype
 
 # torch.promote_types; rows and columns: u1 i1 i2 i4 i8 f2 f4 f8 ?
 NAMES = ["u1", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]

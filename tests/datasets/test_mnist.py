@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn import datasets
-from tinygrad_cnn.core.random import manual_seed
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.datasets import transforms
+from tinygrad_cnn.random import manual_seed
 from tinygrad_cnn.utils.data import DataLoader, default_collate
 
 FOLDER = Path(datasets.__file__).parent

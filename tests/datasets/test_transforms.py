@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.random import manual_seed
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.datasets.transforms import Compose, Normalize, RandomShift, ToTensor
+from tinygrad_cnn.random import manual_seed
 
 
 def shifted(image, down, right):

@@ -131,7 +131,7 @@ class TestNumbered:
 class TestModuleList:
     def test_from_any_iterable(self) -> None:
         assert numbers(nn.ModuleList(Plus(i) for i in range(3))) == [0, 1, 2]
-        assert len(nn.ModuleList()) == 0
+        assert len(nn.ModuleList()) == len(nn.ModuleList(None)) == 0
 
     def test_slices_are_numbered_anew(self) -> None:
         part = nn.ModuleList(map(Plus, range(4)))[2:]

@@ -444,6 +444,15 @@ class TestLosses:
         expected.sum().backward()
         np.testing.assert_allclose(a.grad.data, b.grad.numpy(), rtol=1e-4, atol=1e-6)
 
+    def test_options_are_named(self) -> None:  # PyTorch has `size_average` in their place
+        for make in (
+            lambda: nn.CrossEntropyLoss(None, 1),
+            lambda: nn.NLLLoss(None, 1),
+            lambda: nn.MSELoss("sum"),
+        ):
+            with pytest.raises(TypeError, match="positional"):
+                make()
+
     def test_errors(self) -> None:
         with pytest.raises(ValueError, match="reduction"):
             nn.MSELoss(reduction="average")(tg.ones(1), tg.ones(1))

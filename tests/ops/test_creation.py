@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.dtypes import (
+from tinygrad_cnn.core.modes import no_grad
+from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.dtypes import (
     bool_,
     float16,
     float32,
@@ -16,10 +18,8 @@ from tinygrad_cnn.core.dtypes import (
     int64,
     set_default_dtype,
 )
-from tinygrad_cnn.core.modes import no_grad
-from tinygrad_cnn.core.random import Generator, manual_seed
-from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops import creation as ops
+from tinygrad_cnn.random import Generator, manual_seed
 
 # -- from data ---------------------------------------------------------------------------------
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.dtypes import float16, float32, float64, int64
 from tinygrad_cnn.core.engine import grad
 from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.dtypes import float16, float32, float64, int64
 from tinygrad_cnn.ops import linalg as ops
 from tinygrad_cnn.ops.creation import arange, ones, rand, tensor, zeros
 from tinygrad_cnn.testing import Draw

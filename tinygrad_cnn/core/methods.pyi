@@ -14,8 +14,7 @@ class TensorMethods:
     def __add__(self, other: Any) -> Tensor: ...
     def __and__(self, other: Any) -> Tensor:
         """Return the bitwise (for booleans, logical) and, broadcast."""
-    def __eq__(self, other: Any) -> Any:  # type: ignore[override]
-        ...
+    def __eq__(self, other: Any) -> Any: ...
     def __floordiv__(self, other: Any) -> Tensor:
         """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
     def __ge__(self, other: Any) -> Tensor:
@@ -54,8 +53,7 @@ class TensorMethods:
         """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
     def __mul__(self, other: Any) -> Tensor:
         """Return ``input * other``, broadcast."""
-    def __ne__(self, other: Any) -> Any:  # type: ignore[override]
-        ...
+    def __ne__(self, other: Any) -> Any: ...
     def __neg__(self) -> Tensor:
         """Return ``-input``."""
     def __or__(self, other: Any) -> Tensor:

@@ -30,7 +30,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 import numpy as np
 
-from .dtypes import get_default_dtype, result_type
+from tinygrad_cnn.dtypes import get_default_dtype, result_type
+
 from .methods import TensorMethods
 from .modes import anomaly_mode, grad_mode
 from .node import Node, Slot

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import get_default_dtype
+from tinygrad_cnn.dtypes import get_default_dtype
+
 from .methods import TensorMethods
 from .modes import grad_mode
 from .node import Edge, Node, Slot, sequence

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core import random
+from tinygrad_cnn import random
 from tinygrad_cnn.core.tensor import Tensor
 
 

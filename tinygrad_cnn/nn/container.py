@@ -117,9 +117,9 @@ class ModuleList(_Numbered):
     (3, 6)
     """
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules)
+        self.extend(() if modules is None else modules)
 
     def _slice(self, index: slice) -> ModuleList:
         return ModuleList(list(self)[index])

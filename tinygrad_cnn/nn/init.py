@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 from tinygrad_cnn.core.modes import no_grad
-from tinygrad_cnn.core.random import Generator
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.random import Generator
 
 
 @no_grad()

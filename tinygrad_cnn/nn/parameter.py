@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.dtypes import get_default_dtype
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.dtypes import get_default_dtype
 
 
 class Parameter(Tensor):

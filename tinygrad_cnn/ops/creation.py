@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.dtypes import get_default_dtype, int64
 from tinygrad_cnn.core.op import method
-from tinygrad_cnn.core.random import Generator, default_generator
 from tinygrad_cnn.core.tensor import Tensor, as_array, tensor_from
+from tinygrad_cnn.dtypes import get_default_dtype, int64
+from tinygrad_cnn.random import Generator, default_generator
 
 from .shape import as_dtype, sizes_of
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.op import Array, op
-from tinygrad_cnn.core.random import default_generator
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.random import default_generator
 
 from .elementwise import where
 

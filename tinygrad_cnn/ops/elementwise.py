@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.dtypes import bool_, result_type
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.dtypes import bool_, result_type
 from tinygrad_cnn.kernels.mask import keep
 
 quiet = np.errstate(all="ignore")

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.dtypes import int64
 from tinygrad_cnn.core.modes import grad_mode
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place, tensor_from
+from tinygrad_cnn.dtypes import int64
 
 from ._dims import normalize_dim
 from .elementwise import where

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core import dtypes
+from tinygrad_cnn import dtypes
 from tinygrad_cnn.core.op import Array, Arrays, method, op
 from tinygrad_cnn.core.tensor import Tensor
 

@@ -5,8 +5,8 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from tinygrad_cnn.core.random import Generator, manual_seed
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.random import Generator, manual_seed
 from tinygrad_cnn.utils.data import (
     DataLoader,
     TensorDataset,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinygrad_cnn.core.random import Generator, manual_seed
+from tinygrad_cnn.random import Generator, manual_seed
 from tinygrad_cnn.utils.data import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from tinygrad_cnn.core.random import Generator
+from tinygrad_cnn.random import Generator
 
 from .collate import default_collate, default_convert
 from .dataset import get_batch, get_samples

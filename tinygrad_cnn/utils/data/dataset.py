@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from tinygrad_cnn.core import random
+from tinygrad_cnn import random
 from tinygrad_cnn.core.tensor import Tensor
 
 from .collate import default_collate

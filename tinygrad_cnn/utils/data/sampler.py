@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, Generic, TypeVar
 
-from tinygrad_cnn.core import random
+from tinygrad_cnn import random
 
 T_co = TypeVar("T_co", covariant=True)
 
