@@ -20,11 +20,6 @@ def _per_channel(values: Any, ndim: int) -> Any:
     return reshape(values, (len(values), *(1,) * (ndim - 2)))
 
 
-def _flat(x: np.ndarray) -> np.ndarray:
-    """Return (N, C, L), a view in each memory order that operations here give."""
-    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-
-
 def _wide(dtype: np.dtype) -> np.dtype:
     """Return the dtype that sums are made in: float32 for float16."""
     return np.promote_types(dtype, np.float32)
@@ -40,8 +35,7 @@ def channel_sum(input: Array) -> Any:
     >>> tg.ops.norm.channel_sum(tg.ones(2, 3, 5))
     tensor([10., 10., 10.])
     """
-    # first within an image, then over images: in float32 that is more exact than all at once
-    return np.einsum("ncl->nc", _flat(input), dtype=_wide(input.dtype)).sum(axis=0)
+    return np.einsum(input, range(input.ndim), [1], dtype=_wide(input.dtype))
 
 
 @channel_sum.gradient("input")
@@ -62,8 +56,8 @@ def channel_dot(input: Array, other: Array) -> Any:
     >>> tg.ops.norm.channel_dot(tg.ones(2, 3, 5), 2 * tg.ones(2, 3, 5))
     tensor([20., 20., 20.])
     """
-    dtype = _wide(np.result_type(input, other))
-    return np.einsum("ncl,ncl->nc", _flat(input), _flat(other), dtype=dtype).sum(axis=0)
+    axes = range(input.ndim)
+    return np.einsum(input, axes, other, axes, [1], dtype=_wide(np.result_type(input, other)))
 
 
 @channel_dot.gradient("input")
@@ -88,13 +82,15 @@ def _batch_norm(
         count = _count(input)
         mean = channel_sum(input) / count
         centred = input - _per_channel(mean, input.ndim)
-        var = channel_dot(centred, centred) / count
+        rest = channel_sum(centred) / count  # what rounding left of the mean
+        var = np.maximum(channel_dot(centred, centred) / count - rest * rest, 0)
         scale = (var + eps) ** -0.5
+        if weight is not None:
+            scale = scale * weight
         out = centred
-        out *= _per_channel(scale if weight is None else scale * weight, input.ndim)
-        if bias is not None:
-            out += _per_channel(bias, input.ndim)
-        return out.astype(input.dtype, copy=False), mean, var
+        out *= _per_channel(scale, input.ndim)
+        out += _per_channel(-rest * scale if bias is None else bias - rest * scale, input.ndim)
+        return out.astype(input.dtype, copy=False), mean + rest, var
 
 
 @_batch_norm.gradient("input", "weight", "bias")
