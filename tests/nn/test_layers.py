@@ -188,6 +188,16 @@ class TestConv2d:
         padded = tg.tensor(np.pad(x, [(0, 0), (0, 0), (1, 1), (2, 2)], numpy_mode))
         same(conv(tg.tensor(x)), F.conv2d(padded, conv.weight, conv.bias))
 
+    def test_same_pads_an_even_kernel_more_at_the_end(self) -> None:
+        x = draw(IMAGES).astype(np.float32)
+        conv = nn.Conv2d(4, 3, (2, 4), padding="same", padding_mode="replicate")
+        padded = tg.tensor(np.pad(x, [(0, 0), (0, 0), (0, 1), (1, 2)], "edge"))
+        same(conv(tg.tensor(x)), F.conv2d(padded, conv.weight, conv.bias))
+
+    def test_valid_pads_nothing_in_any_mode(self) -> None:
+        conv = nn.Conv2d(4, 3, 3, padding="valid", padding_mode="circular")
+        assert conv(tg.zeros(IMAGES)).shape == (2, 3, 5, 4)
+
     @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
     @pytest.mark.parametrize("kernel", [1, 2, (3, 4)])
     @pytest.mark.parametrize("dilation", [1, (2, 1)])
@@ -264,7 +274,16 @@ class TestSimple:
             (nn.Softmax(1), lambda x: F.softmax(x, 1)),
             (nn.LogSoftmax(-1), lambda x: F.log_softmax(x, -1)),
             (nn.MaxPool2d(2, 1), lambda x: F.max_pool2d(x, 2, 1)),
+            (
+                nn.MaxPool2d(3, 2, 1, 2, ceil_mode=True),
+                lambda x: F.max_pool2d(x, 3, 2, 1, 2, ceil_mode=True),
+            ),
             (nn.AvgPool2d(3, 2, 1), lambda x: F.avg_pool2d(x, 3, 2, 1)),
+            (
+                nn.AvgPool2d(2, 2, 1, True, False, 3),
+                lambda x: F.avg_pool2d(x, 2, 2, 1, True, False, 3),
+            ),
+            (nn.AvgPool2d(2, 2, 1, True, False), lambda x: F.avg_pool2d(x, 2, 2, 1, True, False)),
             (nn.AdaptiveAvgPool2d(3), lambda x: F.adaptive_avg_pool2d(x, 3)),
             (nn.Flatten(1, 2), lambda x: x.flatten(1, 2)),
         ],

@@ -297,6 +297,10 @@ class TestChanging:
         assert m.weight.grad.grad_fn is None
         assert not m.weight.grad.requires_grad
         assert m.weight.grad.item() == 0
+        m.weight.grad = tg.ones(1, 1, requires_grad=True)
+        m.zero_grad(set_to_none=False)
+        assert not m.weight.grad.requires_grad
+        assert m.weight.grad.item() == 0
 
     @pytest.mark.parametrize(
         ("change", "dtype"),

@@ -140,7 +140,6 @@ class Module:
     def _forget(self, name: str) -> None:
         for registered in (self.__dict__, self._parameters, self._buffers, self._modules):
             registered.pop(name, None)
-        self._transient.discard(name)
 
     def __getattr__(self, name: str) -> Any:
         for kind in _KINDS:
