@@ -1,0 +1,316 @@
+"""Trains LeNet-5 on handwritten digits, and draws what it learned.
+
+    python examples/train_lenet.py
+
+takes less than a minute and fills ``runs/lenet/``:
+
+    graph.svg                the graph that backward runs through
+    curves.png               loss and accuracy over the epochs
+    kernels.png              the first layer's kernels, and what they see in one digit
+    mistakes.png             the held-out digits that are taken for another
+    checkpoint.safetensors   the state of the run; Ctrl-C saves it, --resume goes on from it
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pictures
+from tqdm import tqdm
+
+import tinygrad_cnn as tg
+import tinygrad_cnn.nn.functional as F
+from tinygrad_cnn import datasets, nn, optim
+from tinygrad_cnn.datasets import transforms
+from tinygrad_cnn.utils.data import DataLoader, Dataset
+
+DEFAULTS = {"epochs": 20, "batch_size": 64, "lr": 3e-3, "seed": 0, "data": None}
+OUT = Path("runs/lenet")
+
+
+class LeNet5(nn.Module):
+    """LeNet-5 (LeCun et al., 1998) with ReLU and max-pooling: 61,706 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, kernel_size=5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, kernel_size=5)
+        self.fc1 = nn.Linear(16 * 5 * 5, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, 10)
+
+    def forward(self, x: tg.Tensor) -> tg.Tensor:  # (N, 1, 28, 28)
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)  # (N, 6, 14, 14)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)
+        x = x.flatten(1)  # (N, 400)
+        x = F.relu(self.fc1(x))
+        x = F.relu(self.fc2(x))
+        return self.fc3(x)  # (N, 10), a score for each digit
+
+
+def load_digits(data: str | None) -> tuple[Dataset, Dataset]:
+    """Return the digits to train on, shifted at random each time, and those held out."""
+    normalize = transforms.Normalize(mean=(0.1307,), std=(0.3081,))
+    augment = transforms.Compose([transforms.RandomShift(2), normalize])
+    if data is None:
+        return (
+            datasets.MNIST10k(train=True, transform=augment),
+            datasets.MNIST10k(train=False, transform=normalize),
+        )
+    return (
+        datasets.MNIST(data, train=True, transform=augment, download=True),
+        datasets.MNIST(data, train=False, transform=normalize, download=True),
+    )
+
+
+def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
+    """Train until all epochs are done, or until Ctrl-C; return whether all are done."""
+    settings, progress = run.settings, run.progress
+    with StopOnCtrlC() as stop:
+        while progress["epoch"] < settings["epochs"]:
+            title = f"epoch {progress['epoch'] + 1:2}/{settings['epochs']}"
+            seen_before, start = run.digits_seen(), time.perf_counter()
+            batches = tqdm(
+                run.remaining_batches(),
+                title,
+                total=len(run.loader),
+                initial=progress["batch"],
+                unit=" images",
+                unit_scale=settings["batch_size"],
+                leave=False,
+                file=sys.stdout,
+                disable=None,  # where the output is no terminal
+            )
+            for images, labels in batches:
+                scores = run.model(images)
+                loss = run.criterion(scores, labels)
+                run.optimizer.zero_grad()
+                loss.backward()
+                run.optimizer.step()
+                run.scheduler.step()
+
+                progress["batch"] += 1
+                progress["correct"] += int((scores.argmax(1) == labels).sum())
+                progress["losses"].append(loss.item())
+                batches.set_postfix(
+                    loss=f"{loss.item():.3f}",
+                    accuracy=f"{progress['correct'] / run.digits_seen():.2%}",
+                    refresh=False,
+                )
+                if stop.asked:
+                    batches.close()
+                    tg.save(run.state_dict(), checkpoint)
+                    return False
+
+            rate = (run.digits_seen() - seen_before) / (time.perf_counter() - start)
+            run.end_epoch(held_out=accuracy(predict(run.model, test_set), test_set))
+            tg.save(run.state_dict(), checkpoint)
+            mean_loss = sum(progress["losses"][-len(run.loader) :]) / len(run.loader)
+            training, held_out = progress["accuracies"][-1]
+            print(
+                f"{title}   loss {mean_loss:.4f}   accuracy {training:.2%} in training, "
+                f"{held_out:.2%} held out   {rate:,.0f} images/s",
+                flush=True,
+            )
+    return True
+
+
+@tg.no_grad()
+def predict(model: nn.Module, dataset: Dataset) -> tg.Tensor:
+    """Return the model's scores for all digits of a data set, (N, 10)."""
+    model.eval()
+    scores = tg.cat([model(images) for images, _ in DataLoader(dataset, batch_size=500)])
+    model.train()
+    return scores
+
+
+def accuracy(scores: tg.Tensor, dataset: Dataset) -> float:
+    """Return the part of the digits that have their highest score for the right class."""
+    return int((scores.argmax(1) == dataset.targets).sum()) / len(dataset)
+
+
+class Run:
+    """All that training changes, and so all that a checkpoint holds."""
+
+    def __init__(self, settings: dict[str, Any], train_set: Dataset) -> None:
+        tg.manual_seed(settings["seed"])
+        self.settings = settings
+        self.loader = DataLoader(train_set, settings["batch_size"], shuffle=True)
+        self.model = LeNet5()
+        self.criterion = nn.CrossEntropyLoss(label_smoothing=0.05)
+        self.optimizer = optim.AdamW(self.model.parameters(), lr=settings["lr"])
+        self.scheduler = optim.lr_scheduler.OneCycleLR(
+            self.optimizer,
+            max_lr=settings["lr"],
+            epochs=settings["epochs"],
+            steps_per_epoch=len(self.loader),
+        )
+        self.progress: dict[str, Any] = {
+            "epoch": 0,  # epochs done
+            "batch": 0,  # batches done of the epoch under way
+            "correct": 0,  # digits recognised in them
+            "rng": tg.get_rng_state(),  # before them
+            "losses": [],  # of every batch from the start
+            "accuracies": [],  # of every epoch: in training, held out
+        }
+
+    def digits_seen(self) -> int:
+        """Return how many digits of the epoch under way are done."""
+        return min(self.progress["batch"] * self.loader.batch_size, len(self.loader.dataset))
+
+    def remaining_batches(self) -> Iterator[Any]:
+        """Return the batches of the epoch under way, without those that are done."""
+        now = tg.get_rng_state()
+        tg.set_rng_state(self.progress["rng"])
+        batches = iter(self.loader)
+        for _ in range(self.progress["batch"]):
+            next(batches)
+        tg.set_rng_state(now)
+        return batches
+
+    def end_epoch(self, held_out: float) -> None:
+        """Note the epoch's accuracies, and begin the next one."""
+        training = self.progress["correct"] / self.digits_seen()
+        self.progress["accuracies"].append([training, held_out])
+        self.progress["epoch"] += 1
+        self.progress.update(batch=0, correct=0, rng=tg.get_rng_state())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything, for `tg.save`."""
+        return {
+            "settings": self.settings,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "progress": self.progress,
+            "rng": tg.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.progress.update(state["progress"])
+        tg.set_rng_state(state["rng"])
+
+
+class StopOnCtrlC:
+    """Notes Ctrl-C, so that training stops between two batches; a second one stops at once."""
+
+    asked = False
+
+    def __enter__(self) -> StopOnCtrlC:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, signum: int, frame: Any) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, self._before)
+
+    def __exit__(self, *exception: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+
+def draw_graph(run: Run, test_set: Dataset, out: Path) -> None:
+    """Draw the graph of the loss of one batch."""
+    images, labels = next(iter(DataLoader(test_set, run.loader.batch_size)))
+    graph = tg.viz.draw(run.criterion(run.model(images), labels), model=run.model)
+    try:
+        graph.save(out / "graph.svg")
+    except RuntimeError as error:  # the program dot is missing
+        graph.save(out / "graph.dot")
+        print(f"{out}/graph.dot instead of graph.svg: {error}\n")
+
+
+def draw_results(run: Run, test_set: Dataset, out: Path) -> None:
+    """Draw the curves, the kernels and the mistakes, and tell the result."""
+    scores = predict(run.model, test_set)
+    wrong = int((scores.argmax(1) != test_set.targets).sum())
+    pictures.curves(run.progress["losses"], run.progress["accuracies"], out / "curves.png")
+    image, _ = test_set[0]
+    with tg.no_grad():
+        maps = F.relu(run.model.conv1(image.unsqueeze(0)))[0]
+    pictures.kernels(test_set.data[0], run.model.conv1.weight.detach(), maps, out / "kernels.png")
+    pictures.mistakes(test_set.data, test_set.targets, scores.softmax(1), out / "mistakes.png")
+    print(
+        f"{accuracy(scores, test_set):.2%} of the held-out digits recognised, "
+        f"{wrong:,} of {len(test_set):,} mistaken"
+    )
+    print(f"In {out}: " + ", ".join(sorted(path.name for path in out.iterdir())))
+
+
+def load_checkpoint(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of an interrupted run, if it had the settings that are given now."""
+    if not path.exists():
+        raise ValueError(f"{path}: there is no checkpoint to resume; start without --resume")
+    state = tg.load(path)
+    if not isinstance(state, dict) or "settings" not in state:
+        raise ValueError(f"{path}: not a checkpoint of this program")
+    for name, value in given.items():
+        if value != (saved := state["settings"][name]):
+            option = "--" + name.replace("_", "-")
+            raise ValueError(
+                f"{path}: the run had {option} {saved}, not {value}; "
+                f"leave {option} out, or start without --resume"
+            )
+    return state
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        description="Train LeNet-5 on handwritten digits, and draw what it learned.",
+        argument_default=argparse.SUPPRESS,
+    )
+    option = parser.add_argument
+    option("--epochs", metavar="N", type=positive, help="times to go through the digits (20)")
+    option("--batch-size", metavar="N", type=positive, help="digits in a training step (64)")
+    option("--lr", metavar="X", type=float, help="the highest learning rate (0.003)")
+    option("--seed", metavar="N", type=int, help="seed of all random numbers (0)")
+    option("--data", metavar="DIR", help="full MNIST in this folder, downloaded if missing")
+    option("--out", metavar="DIR", type=Path, default=OUT, help=f"where to write ({OUT})")
+    option("--resume", action="store_true", default=False, help="go on from the checkpoint")
+    given = vars(parser.parse_args())
+    out, resume = given.pop("out"), given.pop("resume")
+    checkpoint = out / "checkpoint.safetensors"
+
+    try:
+        saved = load_checkpoint(checkpoint, given) if resume else None
+        settings = saved["settings"] if saved else DEFAULTS | given
+        train_set, test_set = load_digits(settings["data"])
+        run = Run(settings, train_set)
+        if saved:
+            run.load_state_dict(saved)
+        out.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    print(
+        f"LeNet-5 with {parameters:,} parameters; {len(train_set):,} digits for training, "
+        f"{len(test_set):,} held out",
+        flush=True,
+    )
+    draw_graph(run, test_set, out)
+    if not train(run, test_set, checkpoint):
+        print(f"\nStopped and saved. To go on: python {sys.argv[0]} --resume --out {out}")
+        sys.exit(130)
+    draw_results(run, test_set, out)
+
+
+if __name__ == "__main__":
+    main()
