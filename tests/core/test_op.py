@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+import tinygrad_cnn as tg
 from tinygrad_cnn import autograd
 from tinygrad_cnn.core.methods import TensorMethods
 from tinygrad_cnn.core.op import Array, Arrays, incomplete, method, methods, op, registry
@@ -415,3 +416,30 @@ def test_leaves_can_be_pickled():
     assert again.requires_grad
     with pytest.raises(RuntimeError, match="only leaf tensors"):
         pickle.dumps(x * 2)
+
+
+def test_a_rule_that_calls_numpy_says_so_under_create_graph():
+    @tg.op(name="numpy_in_a_rule")
+    def grow(x):
+        return np.exp(x)
+
+    @grow.gradient("x")
+    def _(g, x):
+        return g * np.exp(x)
+
+    x = tg.tensor(1.0, requires_grad=True)
+    grow(x).backward()
+    assert x.grad.item() == pytest.approx(np.e)
+    message = "numpy_in_a_rule: the gradient rule for x calls a NumPy function on a Tensor"
+    with pytest.raises(TypeError, match=message):
+        tg.autograd.grad(grow(x), x, create_graph=True)
+
+
+def test_a_node_knows_the_inputs_that_were_numbers():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    assert (x * 3).grad_fn.numbers == {"other": 3}
+    assert (2.5 - x).grad_fn.numbers == {"input": 2.5}
+    assert (x + x).grad_fn.numbers == {}
+    y = x**3
+    y.sum().backward()
+    assert y.grad_fn.numbers == {"exponent": 3}

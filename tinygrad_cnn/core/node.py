@@ -45,6 +45,7 @@ class Node:
         "__weakref__",
         "_hooks",
         "_kept",
+        "_numbers",
         "_options",
         "_plan",
         "_versions",
@@ -65,17 +66,19 @@ class Node:
         kept: Any,
         options: tuple[Any, ...],
         versions: list[list[int] | None],
+        out: np.ndarray | None = None,
     ) -> None:
         self.op = op
         self.parents = parents
         self.seq = next(sequence)
         self.scope = scope.get()
-        self.shape: Any = None
-        self.dtype: Any = None
+        self.shape: Any = None if out is None else out.shape
+        self.dtype: Any = None if out is None else out.dtype
         self.site: str | None = None
         self._plan: Any = plan
         self._kept = kept
         self._options = options
+        self._numbers: tuple[tuple[int, float], ...] = ()
         self._versions = versions
         self._hooks: dict[int, dict[int, Callable[[Any], Any]]] | None = None
 
@@ -94,6 +97,11 @@ class Node:
     def saved(self) -> dict[str, np.ndarray]:
         """The arrays kept for backward, by name; empty after they were freed."""
         return self.op.saved_arrays(self)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The inputs that were plain numbers, by name."""
+        return {self.op.parameters[i]: number for i, number in self._numbers}
 
     @property
     def options(self) -> dict[str, Any]:

@@ -57,7 +57,8 @@ _OPERATORS = {
     **{"-x": "neg", "+x": "pos", "~x": "invert", "abs": "abs", "[]": "getitem"},
 }
 _REFLECTED = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^"])
-_PLAIN = frozenset([np.ndarray, float, int, bool, type(None)])
+_NUMBERS = frozenset([float, int, bool])
+_PLAIN = _NUMBERS | {np.ndarray, type(None)}
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
@@ -75,7 +76,7 @@ class Rule:
 class Plan:
     """What one combination of differentiable inputs keeps, and the rules it runs."""
 
-    __slots__ = ("calls", "fields", "frees", "kept", "kept_outs", "pick", "places", "shapes")
+    __slots__ = ("calls", "fields", "frees", "kept", "kept_outs", "pick", "places", "shapes", "untracked")
 
     def __init__(self, op: Op[Any, Any], differentiable: tuple[int, ...]) -> None:
         wanted = {op.parameters[op.inputs[i]] for i in differentiable}
@@ -106,6 +107,7 @@ class Plan:
         for place, i in enumerate(reversed(self.kept_outs), 1):
             self.places[outs[i]] = -place
         self.frees = bool(self.places)
+        self.untracked = [i for k, i in enumerate(op.inputs) if k not in differentiable]
         self.calls = []
         start = 0
         for rule in rules:
@@ -279,30 +281,31 @@ class Op(Generic[P, R]):
         dtype = None
         parents: list[Any] = []
         wanted = 0  # a bit for each input that requires grad
-        for i in self.inputs:
-            value = values[i]
-            wanted += wanted
-            if isinstance(value, Tensor) and not self.variadic:
-                traced = True
-                arrays[i] = data = value.data
-                if data.dtype is not dtype:
-                    if dtype is not None:
-                        mixed = True
-                    dtype = data.dtype
-                if value.requires_grad:
-                    wanted += 1
-                    parents.append(value if value._edge is None else value._edge)
-                    continue
-            elif value.__class__ not in _PLAIN or self.variadic:
-                mixed = True
-                if self.variadic:
-                    arrays[i], parents, traced = self._unpack(value)
-                    wanted = any(parent is not None for parent in parents)
-                    break
-                self._check_input(i, value)
-            elif value.__class__ is np.ndarray:
-                mixed = True
-            parents.append(None)
+        if self.variadic:
+            (i,) = self.inputs
+            arrays[i], parents, traced = self._unpack(values[i])
+            wanted = any(parent is not None for parent in parents)
+            mixed = True
+        else:
+            for i in self.inputs:
+                value = values[i]
+                wanted += wanted
+                if isinstance(value, Tensor):
+                    traced = True
+                    arrays[i] = data = value.data
+                    if data.dtype is not dtype:
+                        if dtype is not None:
+                            mixed = True
+                        dtype = data.dtype
+                    if value.requires_grad:
+                        wanted += 1
+                        parents.append(value if value._edge is None else value._edge)
+                        continue
+                elif value is not None and value.__class__ not in _NUMBERS:
+                    mixed = True
+                    if value.__class__ not in _PLAIN:
+                        self._check_input(i, value)
+                parents.append(None)
         if not traced:
             return self._forward(*arrays)
         if self.promote is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
@@ -323,11 +326,8 @@ class Op(Generic[P, R]):
         if self.view:
             share_version(values[0], result)
         if wanted and self.differentiable and grad_mode.get():
-            node = self._record(values, arrays, (out,), (result,), parents, wanted)
-            node.shape = out.shape
-            node.dtype = out.dtype
+            result._edge = self._record(values, arrays, (out,), (result,), parents, wanted)
             result.requires_grad = True
-            result._edge = node
         if anomaly_mode.get():
             self._check_nan(arrays, out)
         return result  # type: ignore[return-value]
@@ -422,14 +422,9 @@ class Op(Generic[P, R]):
         results = tuple(tensor_from(out) for out in outs)
         if wanted and self.differentiable and grad_mode.get():
             node = self._record(values, arrays, outs, results, parents, wanted)
-            if len(self.outputs) == 1:
-                node.shape, node.dtype = outs[0].shape, outs[0].dtype
-                results[0]._edge = node
-                results[0].requires_grad = True
-            else:
-                for i in range(len(self.outputs)):
-                    results[i]._edge = Slot(node, i, outs[i].shape, outs[i].dtype)
-                    results[i].requires_grad = True
+            for i in range(len(self.outputs)):
+                results[i]._edge = self._edge(node, i, outs[i])
+                results[i].requires_grad = True
         if anomaly_mode.get():
             self._check_nan(arrays, *outs)
         return results
@@ -458,7 +453,11 @@ class Op(Generic[P, R]):
         for i in plan.kept_outs:
             versions.append(results[i]._counter or new_counter(results[i]))
         options = tuple([values[i] for i in self._options]) if self._options else ()
-        node = Node(self, plan, tuple(parents), plan.pick(environment), options, versions)
+        out = outs[0] if len(self.outputs) == 1 else None
+        node = Node(self, plan, tuple(parents), plan.pick(environment), options, versions, out)
+        for i in plan.untracked:
+            if values[i].__class__ in _NUMBERS:
+                node._numbers += ((i, values[i]),)
         if anomaly_mode.get():
             node.site = user_line()
         return node
@@ -504,7 +503,16 @@ class Op(Generic[P, R]):
                 wanted if self.variadic else [wanted[i] for i in targets]
             ):
                 continue
-            gradient = rule(g, *kept[start:stop])
+            try:
+                gradient = rule(g, *kept[start:stop])
+            except TypeError as error:
+                if "__array_ufunc__" not in str(error):
+                    raise
+                inputs = ", ".join(self.parameters[self.inputs[i]] for i in targets)
+                raise TypeError(
+                    f"{self.name}: the gradient rule for {inputs} calls a NumPy function on a "
+                    "Tensor; use operators and this package's operations, which can be recorded"
+                ) from error
             if self.variadic:
                 gradients = list(gradient)
             elif len(targets) == 1:
@@ -524,12 +532,13 @@ class Op(Generic[P, R]):
             return [_linked(*parts) for parts in linked]
         edge: Any = None
         if name in self.outputs:
-            i = self.outputs.index(name)
-            single = len(self.outputs) == 1
-            edge = node if single else Slot(node, i, value.shape, value.dtype)
+            edge = self._edge(node, self.outputs.index(name), value)
         elif name in self._index:
             edge = node.parents[self.inputs.index(self._index[name])]
         return _linked(value, edge, node._versions[place])
+
+    def _edge(self, node: Node, i: int, out: Any) -> Node | Slot:
+        return node if len(self.outputs) == 1 else Slot(node, i, out.shape, out.dtype)
 
     def input_name(self, i: int) -> str:
         """Return what messages call the input of a node's parent number `i`."""

@@ -217,14 +217,15 @@ class _Tracer:
             if parent not in self.numbers:
                 self._add(parent, self._leaf(parent, input_title(node, i)))
             return self.numbers[parent]
-        if kept is None and is_optional(node, i):
+        number = node.numbers.get(argument_name(node, i))
+        if kept is None and number is None and is_optional(node, i):
             return None  # most likely not given
         key = (node, i) if kept is None else ("data", id(kept))
         if key not in self.numbers:
             title = self.data_names.get(id(kept)) or input_title(node, i)
             frame = 0 if i == 0 else self.frame_of[node]  # the first comes from outside the module
             if kept is None:
-                vertex = Vertex("data", title, frame=frame)
+                vertex = Vertex("data", title, frame=frame, value=number)
             else:
                 vertex = Vertex("data", title, "", kept.shape, kept.dtype, frame, _number(kept))
             self._add(key, vertex)
