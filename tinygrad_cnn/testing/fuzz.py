@@ -174,7 +174,10 @@ def check_function(
     inputs = [_variable(x) for x in points]
     results = run(inputs)
     values = [out.data.copy() for out in results]
-    gradients = _gradients(results, inputs, cotangents)
+    try:
+        gradients = _gradients(results, inputs, cotangents)
+    except RuntimeError as error:  # of a rule, such as a gradient of the wrong shape
+        raise GradcheckError(f"{label}: {error}") from error
     _same(f"{label}: after backward, the value", values, results, exact=True)
     _unchanged(label, all_names, before, point)
     check_gradient(f"{label}: first derivative", names, value, points, gradients, draw.rng)
@@ -211,9 +214,9 @@ def fuzz_op(op: Op[Any, Any], *, examples: int = 50) -> None:
     >>> from tinygrad_cnn.testing import fuzz_op
     >>> fuzz_op(tg.mul, examples=5)
     """
-    from hypothesis import HealthCheck, given, settings, strategies
+    from hypothesis import given, strategies
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @_settings(examples)
     @given(strategies.data())
     def fuzz(data: Any) -> None:
         check_op(op, Draw.from_hypothesis(data))
@@ -256,7 +259,7 @@ def fuzz_gradients(
     ...     return x**1.5
     >>> test_my_power()
     """
-    from hypothesis import HealthCheck, given, settings, strategies as st
+    from hypothesis import given, strategies as st
 
     seeds = st.integers(0, 2**32 - 1)
     drawn = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
@@ -288,9 +291,7 @@ def fuzz_gradients(
                     raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
 
         fuzz = given(drawn)(check)
-        settled = settings(
-            max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck)
-        )(fuzz)
+        settled = _settings(examples)(fuzz)
 
         def test() -> None:
             settled()
@@ -303,8 +304,23 @@ def fuzz_gradients(
     return decorate
 
 
+def _settings(examples: int) -> Any:
+    """Return Hypothesis's settings: the number of examples counts, and one failure is enough."""
+    from hypothesis import HealthCheck, settings
+
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, for messages."""
+    """Return a function's name, for messages; of ``F.apply`` that of the `Function` F."""
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        return owner.__name__
     return getattr(function, "__name__", None) or type(function).__name__
 
 

@@ -16,6 +16,8 @@ RTOL, ATOL = 1e-6, 1e-8
 class GradcheckError(RuntimeError):
     """A gradient, or another property of a differentiable function, is wrong."""
 
+    __module__ = "tinygrad_cnn.testing"  # where users find it
+
 
 def slope(f: Callable[[float], Any], step: float) -> Any:
     """Return the derivative of `f` at 0, by central differences of fourth order.
