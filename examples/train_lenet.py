@@ -30,7 +30,7 @@ from tinygrad_cnn import datasets, nn, optim
 from tinygrad_cnn.datasets import transforms
 from tinygrad_cnn.utils.data import DataLoader, Dataset
 
-DEFAULTS = {"epochs": 20, "batch_size": 64, "lr": 3e-3, "seed": 0, "data": None}
+DEFAULTS = {"epochs": 30, "batch_size": 64, "lr": 3e-3, "seed": 0, "data": None}
 OUT = Path("runs/lenet")
 
 
@@ -165,7 +165,10 @@ class Run:
         return min(self.progress["batch"] * self.loader.batch_size, len(self.loader.dataset))
 
     def remaining_batches(self) -> Iterator[Any]:
-        """Return the batches of the epoch under way, without those that are done."""
+        """Return the batches of the epoch under way, without those that are done.
+
+        The loader gives the same ones again from the same state of the random numbers.
+        """
         now = tg.get_rng_state()
         tg.set_rng_state(self.progress["rng"])
         batches = iter(self.loader)

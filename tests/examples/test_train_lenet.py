@@ -1,5 +1,6 @@
 """The main example, on a few digits."""
 
+import functools
 import os
 import re
 import shutil
@@ -127,11 +128,12 @@ def test_the_graph_has_the_parameters_by_name(run, tmp_path, monkeypatch, capsys
     assert all(f"{name}.weight" in source for name in ("conv1", "conv2", "fc1", "fc2", "fc3"))
 
 
-def test_a_bar_in_a_terminal(run, monkeypatch):
+def test_a_bar_in_a_terminal(lenet, run, monkeypatch):
     terminal = StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    # drawn after every batch, however fast they are
+    monkeypatch.setattr(lenet, "tqdm", functools.partial(lenet.tqdm, mininterval=0, miniters=1))
     assert run() == 0
     assert re.search(
         r"epoch  1/2:.*images/s, accuracy=\d+\.\d\d%, loss=\d\.\d{3}", terminal.getvalue()
