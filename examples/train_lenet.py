@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,10 @@ def load_digits(data: str | None) -> tuple[Dataset, Dataset]:
     normalize = transforms.Normalize(mean=(0.1307,), std=(0.3081,))
     augment = transforms.Compose([transforms.RandomShift(2), normalize])
     if data is None:
-        return (
-            datasets.MNIST10k(train=True, transform=augment),
-            datasets.MNIST10k(train=False, transform=normalize),
-        )
-    return (
-        datasets.MNIST(data, train=True, transform=augment, download=True),
-        datasets.MNIST(data, train=False, transform=normalize, download=True),
-    )
+        digits = datasets.MNIST10k
+    else:
+        digits = partial(datasets.MNIST, data, download=True)
+    return digits(train=True, transform=augment), digits(train=False, transform=normalize)
 
 
 def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
@@ -279,14 +276,17 @@ def main() -> None:
         description="Train LeNet-5 on handwritten digits, and draw what it learned.",
         argument_default=argparse.SUPPRESS,
     )
-    option = parser.add_argument
-    option("--epochs", metavar="N", type=positive, help="times to go through the digits (20)")
-    option("--batch-size", metavar="N", type=positive, help="digits in a training step (64)")
-    option("--lr", metavar="X", type=float, help="the highest learning rate (0.003)")
-    option("--seed", metavar="N", type=int, help="seed of all random numbers (0)")
-    option("--data", metavar="DIR", help="full MNIST in this folder, downloaded if missing")
-    option("--out", metavar="DIR", type=Path, default=OUT, help=f"where to write ({OUT})")
-    option("--resume", action="store_true", default=False, help="go on from the checkpoint")
+    for name, kind, text in (
+        ("--epochs", positive, "times to go through the digits"),
+        ("--batch-size", positive, "digits in a training step"),
+        ("--lr", float, "highest learning rate of the cycle"),
+        ("--seed", int, "seed of all random numbers"),
+    ):
+        default = DEFAULTS[name[2:].replace("-", "_")]
+        parser.add_argument(name, metavar="N", type=kind, help=f"{text} ({default})")
+    parser.add_argument("--data", metavar="DIR", help="full MNIST here, downloaded if missing")
+    parser.add_argument("--out", metavar="DIR", type=Path, default=OUT, help=f"results ({OUT})")
+    parser.add_argument("--resume", action="store_true", default=False, help="go on after Ctrl-C")
     given = vars(parser.parse_args())
     out, resume = given.pop("out"), given.pop("resume")
     checkpoint = out / "checkpoint.safetensors"
