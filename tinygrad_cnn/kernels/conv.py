@@ -132,13 +132,14 @@ def conv2d_weight(
     oh, ow = g.shape[2:]
     dtype = np.result_type(g, x)
     dw = np.zeros(weight_shape, dtype)
-    if _prefers_bands(dw, width, geometry) and _all_finite(x) and _all_finite(g):
+    if _prefers_bands(dw, width, geometry):
         # [KH*C*W, N*OH] @ [N*OH, O*OW] -> the band's gradient; a kernel element's is its diagonal's sum
-        gradient = _rows(x, kh, oh, geometry).T @ g.transpose(0, 2, 1, 3).reshape(n * oh, o * ow)
-        gradient = gradient.reshape(kh, c, width, o, ow)
-        for j, diagonal in _diagonals(gradient, kw, geometry):
-            dw[..., j] = diagonal.sum(axis=-1).transpose(2, 1, 0)
-        return dw
+        with np.errstate(invalid="ignore", over="ignore"):
+            band = _rows(x, kh, oh, geometry).T @ g.transpose(0, 2, 1, 3).reshape(n * oh, o * ow)
+        if _all_finite(band):  # smaller than x and g, and not finite where they are not
+            for j, diagonal in _diagonals(band.reshape(kh, c, width, o, ow), kw, geometry):
+                dw[..., j] = diagonal.sum(axis=-1).transpose(2, 1, 0)
+            return dw
     groups = geometry.groups
     by_channel = g.transpose(1, 0, 2, 3).reshape(groups, o // groups, n, oh, ow)
     total = dw.reshape(groups, o // groups, -1)

@@ -84,14 +84,17 @@ def max_pool2d(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
 def _max_pool2d(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.ndarray]:
     size = x.shape[2:]
     shape = (*x.shape[:2], *window.output_size(size))
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    best = np.full_like(x, lowest, shape=shape)
     count = window.kernel[0] * window.kernel[1]
     taps = np.zeros_like(x, np.min_scalar_type(count), shape=shape)
     places = list(window.taps(size))
     if any(window.padding):  # a window's first tap may be outside
+        lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        best = np.full_like(x, lowest, shape=shape)
         for number, (rows, columns), _ in reversed(places):
             taps[:, :, rows, columns] = number
+    else:
+        (_, _, (rows, columns)), *places = places
+        best = x[:, :, rows, columns].copy("K")
     for number, (rows, columns), inputs in places:
         value = x[:, :, inputs[0], inputs[1]]
         highest = best[:, :, rows, columns]
@@ -112,11 +115,12 @@ def max_pool2d_input(
     # in the memory order of the forward pass, which the next gradient rules compute in
     dx = np.zeros_like(taps, g.dtype, shape=input_shape)
     for number, (rows, columns), inputs in window.taps(input_shape[2:]):
-        part = keep(taps[:, :, rows, columns] == number, g[:, :, rows, columns])
+        mask, part = taps[:, :, rows, columns] == number, g[:, :, rows, columns]
+        target = dx[:, :, inputs[0], inputs[1]]
         if window.overlaps:
-            dx[:, :, inputs[0], inputs[1]] += part
+            target += keep(mask, part)
         else:
-            dx[:, :, inputs[0], inputs[1]] = part
+            keep(mask, part, out=target)
     return dx
 
 
