@@ -179,3 +179,20 @@ def test_as_array():
     x = Tensor(np.ones(2))
     assert as_array(x) is x.data
     assert as_array(x, np.float32).dtype == np.float32
+
+
+def test_data_can_be_set_to_an_array_or_a_tensor():
+    p = Tensor(np.ones(3, np.float32), requires_grad=True)
+    (p * p).sum().backward()
+    p.data = p.data - 0.25 * p.grad  # an ndarray minus a Tensor is a Tensor
+    assert type(p.data) is np.ndarray
+    assert p.tolist() == [0.5, 0.5, 0.5]
+    p.data = np.zeros(3, np.float32)
+    assert (p * p).sum().item() == 0
+    with pytest.raises(TypeError, match="expected numbers, got str"):
+        p.data = "1"
+
+
+def test_nested_sequences_of_different_lengths():
+    with pytest.raises(ValueError, match="tensor: expected nested sequences of equal lengths"):
+        Tensor([[1, 2], [3]])

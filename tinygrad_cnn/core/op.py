@@ -292,7 +292,7 @@ class Op(Generic[P, R]):
                 wanted += wanted
                 if isinstance(value, Tensor):
                     traced = True
-                    arrays[i] = data = value.data
+                    arrays[i] = data = value._data
                     if data.dtype is not dtype:
                         if dtype is not None:
                             mixed = True
@@ -374,7 +374,7 @@ class Op(Generic[P, R]):
             if isinstance(value, Tensor):
                 if value.requires_grad:
                     parent = value if value._edge is None else value._edge
-                value = value.data
+                value = value._data
             elif value.__class__ not in _PLAIN:
                 self._check_input(self.inputs[0], value)
             arrays.append(value)

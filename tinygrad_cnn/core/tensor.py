@@ -48,7 +48,7 @@ class Tensor(TensorMethods):
     tensor([2., 4., 6.])
     """
 
-    data: np.ndarray
+    _data: np.ndarray
     requires_grad: bool
     grad: Tensor | None = None
     _edge: Edge | None
@@ -61,7 +61,7 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__
 
     def __init__(self, data: Any, requires_grad: bool = False) -> None:
-        self.data = as_array(data)
+        self._data = as_array(data)
         self._edge = None
         self.requires_grad = False
         if requires_grad:
@@ -70,19 +70,28 @@ class Tensor(TensorMethods):
     # -- what it is ----------------------------------------------------------------------------
 
     @property
+    def data(self) -> np.ndarray:
+        """The values; can be set to other ones, an array or a Tensor."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._data = as_array(data)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The length of each dimension."""
-        return self.data.shape
+        return self._data.shape
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype of the values."""
-        return self.data.dtype
+        return self._data.dtype
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return self.data.ndim
+        return self._data.ndim
 
     @property
     def grad_fn(self) -> Node | None:
@@ -108,29 +117,29 @@ class Tensor(TensorMethods):
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the length of one dimension."""
-        return self.data.shape if dim is None else self.data.shape[dim]
+        return self._data.shape if dim is None else self._data.shape[dim]
 
     def dim(self) -> int:
         """Return the number of dimensions."""
-        return self.data.ndim
+        return self._data.ndim
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return self.data.size
+        return self._data.size
 
     nelement = numel
 
     def element_size(self) -> int:
         """Return the bytes of one element."""
-        return self.data.itemsize
+        return self._data.itemsize
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a floating one."""
-        return self.data.dtype.kind == "f"
+        return self._data.dtype.kind == "f"
 
     def is_contiguous(self) -> bool:
         """Return whether the elements lie in memory in C order."""
-        return self.data.flags.c_contiguous
+        return self._data.flags.c_contiguous
 
     # -- out of the graph ----------------------------------------------------------------------
 
@@ -168,13 +177,13 @@ class Tensor(TensorMethods):
         RuntimeError
             If there is not exactly one.
         """
-        if self.data.size != 1:
+        if self._data.size != 1:
             raise RuntimeError(f"item: expected one element, got shape {self.shape}")
-        return self.data.item()
+        return self._data.item()
 
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
-        return self.data.tolist()
+        return self._data.tolist()
 
     def cpu(self) -> Tensor:
         """Return the tensor itself: every tensor is on the CPU."""
@@ -197,11 +206,11 @@ class Tensor(TensorMethods):
         return bool((self.data == (value.data if isinstance(value, Tensor) else value)).any())
 
     def __bool__(self) -> bool:
-        if self.data.size != 1:
+        if self._data.size != 1:
             raise RuntimeError(
                 f"bool: the truth of a tensor of shape {self.shape} is ambiguous; use any() or all()"
             )
-        return bool(self.data.item())
+        return bool(self._data.item())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -229,7 +238,7 @@ class Tensor(TensorMethods):
         return f"{start}{', '.join(parts)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.data.size == 1 and spec else repr(self)
+        return format(self.item(), spec) if self._data.size == 1 and spec else repr(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._edge is not None:
@@ -259,7 +268,7 @@ class Tensor(TensorMethods):
             If the dtype is not a floating one, or False is asked of a tensor that an operation
             made.
         """
-        if requires_grad and self.data.dtype.kind != "f":
+        if requires_grad and self._data.dtype.kind != "f":
             raise RuntimeError(
                 f"requires_grad: only floating tensors can require grad, got {self.dtype}"
             )
@@ -383,7 +392,7 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"{name}: the result is {result.dtype}, which cannot be stored in {self.dtype}"
             )
-        if not self.data.flags.writeable:
+        if not self._data.flags.writeable:
             raise RuntimeError(
                 f"{name}: the tensor's memory is read-only, as an expanded tensor's is; "
                 "clone() it first"
@@ -438,7 +447,7 @@ class RemovableHandle:
 def tensor_from(data: np.ndarray, edge: Edge | None = None) -> Tensor:
     """Return a Tensor of `data` as it is, whose gradient goes along `edge`."""
     result: Tensor = Tensor.__new__(Tensor)
-    result.data = data
+    result._data = data
     result._edge = edge
     result.requires_grad = edge is not None
     return result
@@ -468,7 +477,10 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
         return data.data if dtype is None else data.data.astype(dtype, copy=False)
     if isinstance(data, (list, tuple)):
         data = _without_tensors(data)
-    array = np.asarray(data, dtype=dtype)
+    try:
+        array = np.asarray(data, dtype=dtype)
+    except ValueError as error:
+        raise ValueError(f"tensor: expected nested sequences of equal lengths: {error}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of {array.dtype}")
     if dtype is None and array.dtype == np.float64 and not hasattr(data, "dtype"):
