@@ -647,12 +647,14 @@ def op(
     inplace: bool = False,
     differentiable: bool = True,
     constant: Sequence[str] = (),
-    outputs: Sequence[str] = ("out",),
-    auxiliary: Sequence[str] = (),
     promote: str | None = None,
     broadcast: bool | None = None,
     view: bool = False,
     formula: str | None = None,
+) -> Callable[[Callable[P, Any]], Op[P, Tensor]]: ...
+@overload
+def op(
+    *, outputs: Sequence[str] = ("out",), auxiliary: Sequence[str] = (), **settings: Any
 ) -> Callable[[Callable[P, Any]], Op[P, Any]]: ...
 def op(function: Callable[P, Any] | None = None, /, **settings: Any) -> Any:
     """Declare an operation.
