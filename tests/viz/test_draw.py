@@ -449,7 +449,7 @@ def test_model_gives_names_and_tells_parameters_from_inputs():
     assert '"mean\\n2" shape=ellipse style="filled,dashed"' in source
     assert '"frozen\\n2" shape=ellipse style="filled,dashed"' in source
     assert '"x\\n2" shape=ellipse fillcolor' in source
-    assert source.count('"neg\\nact"') == 2
+    assert source.count('"neg\\n(act)"') == 2
 
 
 def test_parameter_without_model_is_still_a_parameter():

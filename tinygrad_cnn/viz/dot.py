@@ -123,7 +123,7 @@ def _label(vertex: Vertex, path: str) -> str:
     name = title
     lines = []
     if vertex.kind == "operation":
-        lines = [title, path] if path else [title]
+        lines = [title, f"({path})"] if path else [title]
         name = vertex.name
     if vertex.value is not None:
         known = _short(vertex.value)

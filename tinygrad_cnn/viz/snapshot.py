@@ -297,8 +297,11 @@ def _kept(node: Node) -> dict[str, np.ndarray]:
 
 
 def _output_name(node: Node, index: int) -> str:
-    outputs = node.op.outputs_of(node)
-    return outputs[index] if isinstance(outputs[index], str) else f"output {index}"
+    """Return what an arrow says of the output it starts from; nothing of the one called out."""
+    name = node.op.outputs_of(node)[index]
+    if name == "out":
+        return ""
+    return name if isinstance(name, str) else f"output {index}"
 
 
 def _within(scope: str, path: str) -> bool:
