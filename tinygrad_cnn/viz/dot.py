@@ -57,7 +57,7 @@ def statements(snapshot: Snapshot, legend: bool) -> list[str]:
     alone is not drawn: its path stands in the operation's box.
     """
     return [
-        *_frame(snapshot, _contents(snapshot), 0),
+        *_frame(snapshot, _contents(snapshot), _columns(snapshot), 0),
         *_edges(snapshot),
         *(_legend(snapshot) if legend else ()),
     ]
@@ -78,8 +78,30 @@ def _contents(snapshot: Snapshot) -> list[list[tuple[str, int]]]:
     return contents
 
 
+def _columns(snapshot: Snapshot) -> dict[int, int]:
+    """Return for each vertex of a straight line the line's first vertex.
+
+    A line goes from an operation's first input that is itself an operation's result, but from
+    each vertex only one goes on.
+    """
+    columns: dict[int, int] = {}
+    before: set[int] = set()
+    after: set[int] = set()
+    for edge in snapshot.edges:
+        if snapshot.vertices[edge.tail].kind == "operation" and edge.head not in before:
+            before.add(edge.head)
+            if edge.tail not in after:
+                after.add(edge.tail)
+                columns[edge.head] = columns.setdefault(edge.tail, edge.tail)
+    return columns
+
+
 def _frame(
-    snapshot: Snapshot, contents: list[list[tuple[str, int]]], outer: int, indent: str = "\t"
+    snapshot: Snapshot,
+    contents: list[list[tuple[str, int]]],
+    columns: dict[int, int],
+    outer: int,
+    indent: str = "\t",
 ) -> Iterator[str]:
     """Yield the lines of what stands in the frame number `outer`."""
     for what, number in contents[outer]:
@@ -89,13 +111,14 @@ def _frame(
             if len(contents[number]) > 1 or contents[number][0][0] == "frame":
                 yield f"{indent}subgraph cluster_{number} {{\n"
                 yield f"{indent}\tlabel={_quoted(path)} {_FRAME}\n"
-                yield from _frame(snapshot, contents, number, f"{indent}\t")
+                yield from _frame(snapshot, contents, columns, number, f"{indent}\t")
                 yield f"{indent}}}\n"
                 continue
             _, number = contents[number][0]  # one operation alone
         vertex = snapshot.vertices[number]
         label = _quoted(_label(vertex, path))
-        yield f"{indent}n{number} [label={label} {_STYLES[vertex.kind]}]\n"
+        column = f" group={columns[number]}" if number in columns else ""
+        yield f"{indent}n{number} [label={label} {_STYLES[vertex.kind]}{column}]\n"
 
 
 def _edges(snapshot: Snapshot) -> Iterator[str]:
