@@ -93,16 +93,40 @@ class TensorMethods:
         """Return the absolute value; its gradient at 0 is 0."""
     def abs_(self) -> Tensor:
         """Return the absolute value; its gradient at 0 is 0."""
+    def acos(self) -> Tensor:
+        """Return the angle of which `input` is the cosine; NaN outside [-1, 1]."""
+    def acos_(self) -> Tensor:
+        """Return the angle of which `input` is the cosine; NaN outside [-1, 1]."""
+    def acosh(self) -> Tensor:
+        """Return the inverse of `cosh`; NaN below 1."""
+    def acosh_(self) -> Tensor:
+        """Return the inverse of `cosh`; NaN below 1."""
     def add(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """Return ``input + alpha * other``, broadcast."""
     def add_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """Return ``input + alpha * other``, broadcast."""
+    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: builtins.float = 1) -> Tensor:
+        """Return ``input + value * tensor1 / tensor2``, broadcast."""
+    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: builtins.float = 1) -> Tensor:
+        """Return ``input + value * tensor1 / tensor2``, broadcast."""
+    def addcmul(self, tensor1: Any, tensor2: Any, *, value: builtins.float = 1) -> Tensor:
+        """Return ``input + value * tensor1 * tensor2``, broadcast."""
+    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: builtins.float = 1) -> Tensor:
+        """Return ``input + value * tensor1 * tensor2``, broadcast."""
     def all(
         self,
         dim: builtins.int | tuple[builtins.int, ...] | None = None,
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """Return whether all elements are not 0, over one dimension, several, or all."""
+    def allclose(
+        self,
+        other: Any,
+        rtol: builtins.float = 1e-05,
+        atol: builtins.float = 1e-08,
+        equal_nan: builtins.bool = False,
+    ) -> builtins.bool:
+        """Return whether all elements are close, as `isclose` says."""
     def amax(
         self, dim: builtins.int | tuple[builtins.int, ...] = ..., keepdim: builtins.bool = False
     ) -> Tensor:
@@ -121,6 +145,26 @@ class TensorMethods:
         """Return the index of the first maximum along a dimension, or in the flattened tensor."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the index of the first minimum along a dimension, or in the flattened tensor."""
+    def asin(self) -> Tensor:
+        """Return the angle of which `input` is the sine; NaN outside [-1, 1]."""
+    def asin_(self) -> Tensor:
+        """Return the angle of which `input` is the sine; NaN outside [-1, 1]."""
+    def asinh(self) -> Tensor:
+        """Return the inverse of `sinh`."""
+    def asinh_(self) -> Tensor:
+        """Return the inverse of `sinh`."""
+    def atan(self) -> Tensor:
+        """Return the angle of which `input` is the tangent."""
+    def atan2(self, other: Any) -> Tensor:
+        """Return the angle of the point whose ordinate is `input` and whose abscissa is `other`."""
+    def atan2_(self, other: Any) -> Tensor:
+        """Return the angle of the point whose ordinate is `input` and whose abscissa is `other`."""
+    def atan_(self) -> Tensor:
+        """Return the angle of which `input` is the tangent."""
+    def atanh(self) -> Tensor:
+        """Return the inverse of `tanh`; NaN outside [-1, 1]."""
+    def atanh_(self) -> Tensor:
+        """Return the inverse of `tanh`; NaN outside [-1, 1]."""
     def bernoulli(self, p: builtins.float | None = None, *, generator: Any = None) -> Tensor:
         """Return 1 with the probabilities `input` (or all `p`), else 0, in the dtype of `input`."""
     def bernoulli_(self, p: builtins.float = 0.5, *, generator: Any = None) -> Tensor:
@@ -147,12 +191,24 @@ class TensorMethods:
         """Return the values as bool."""
     def broadcast_to(self, size: tuple[builtins.int, ...]) -> Tensor:
         """Return a read-only view broadcast to shape `size`."""
+    def ceil(self) -> Tensor:
+        """Return the smallest integer that is not below; gradient 0."""
+    def ceil_(self) -> Tensor:
+        """Return the smallest integer that is not below; gradient 0."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> Any:
         """Cut a tensor along `dim` into at most `chunks` views of one size, the last maybe smaller."""
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
         """Return `input`, raised to `min` and then lowered to `max`."""
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         """Return `input`, raised to `min` and then lowered to `max`."""
+    def clamp_max(self, max: Any) -> Tensor:
+        """Return ``clamp(input, max=max)``."""
+    def clamp_max_(self, max: Any) -> Tensor:
+        """Return ``clamp(input, max=max)``."""
+    def clamp_min(self, min: Any) -> Tensor:
+        """Return ``clamp(input, min=min)``."""
+    def clamp_min_(self, min: Any) -> Tensor:
+        """Return ``clamp(input, min=min)``."""
     def clone(self) -> Tensor:
         """Return a copy, in the same order in memory."""
     def contiguous(self) -> Tensor:
@@ -163,6 +219,10 @@ class TensorMethods:
         """Return the cosine."""
     def cos_(self) -> Tensor:
         """Return the cosine."""
+    def cosh(self) -> Tensor:
+        """Return the hyperbolic cosine."""
+    def cosh_(self) -> Tensor:
+        """Return the hyperbolic cosine."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -173,8 +233,22 @@ class TensorMethods:
         """Return the values as float64."""
     def eq(self, other: Any) -> Tensor:
         """Return whether ``input == other``, elementwise and broadcast, as booleans."""
+    def equal(self, other: Any) -> builtins.bool:
+        """Return whether both have the same shape and elements."""
+    def erf(self) -> Tensor:
+        """Return the error function, the integral of ``2/√π exp(-t²)`` from 0 to `input` [1]_."""
+    def erf_(self) -> Tensor:
+        """Return the error function, the integral of ``2/√π exp(-t²)`` from 0 to `input` [1]_."""
+    def erfc(self) -> Tensor:
+        """Return ``1 - erf(input)``, exact also where that is as good as 0."""
+    def erfc_(self) -> Tensor:
+        """Return ``1 - erf(input)``, exact also where that is as good as 0."""
     def exp(self) -> Tensor:
         """Return e to the power of each element."""
+    def exp2(self) -> Tensor:
+        """Return 2 to the power of each element."""
+    def exp2_(self) -> Tensor:
+        """Return 2 to the power of each element."""
     def exp_(self) -> Tensor:
         """Return e to the power of each element."""
     def expand(self, *sizes: Any) -> Tensor:
@@ -193,10 +267,26 @@ class TensorMethods:
         """Return a copy with the order of the elements reversed along `dims`."""
     def float(self) -> Tensor:
         """Return the values as float32."""
+    def floor(self) -> Tensor:
+        """Return the largest integer that is not above; gradient 0."""
+    def floor_(self) -> Tensor:
+        """Return the largest integer that is not above; gradient 0."""
     def floor_divide(self, other: Any) -> Tensor:
         """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
     def floor_divide_(self, other: Any) -> Tensor:
         """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def fmax(self, other: Any) -> Tensor:
+        """Return the larger of both, broadcast, and of a number and NaN the number."""
+    def fmin(self, other: Any) -> Tensor:
+        """Return the smaller of both, broadcast, and of a number and NaN the number."""
+    def fmod(self, other: Any) -> Tensor:
+        """Return what division rounded towards 0 leaves, with the sign of `input`, as C's ``fmod``."""
+    def fmod_(self, other: Any) -> Tensor:
+        """Return what division rounded towards 0 leaves, with the sign of `input`, as C's ``fmod``."""
+    def frac(self) -> Tensor:
+        """Return what `trunc` takes away, with the sign of `input`; gradient 1."""
+    def frac_(self) -> Tensor:
+        """Return what `trunc` takes away, with the sign of `input`; gradient 1."""
     def gather(self, dim: builtins.int, index: Any) -> Tensor:
         """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``."""
     def ge(self, other: Any) -> Tensor:
@@ -205,10 +295,22 @@ class TensorMethods:
         """Return whether ``input > other``, elementwise and broadcast, as booleans."""
     def half(self) -> Tensor:
         """Return the values as float16."""
+    def hypot(self, other: Any) -> Tensor:
+        """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
+    def hypot_(self, other: Any) -> Tensor:
+        """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
     def index_select(self, dim: builtins.int, index: Any) -> Tensor:
         """Return the slices of `input` along `dim` that a vector of integers names."""
     def int(self) -> Tensor:
         """Return the values as int32."""
+    def isclose(
+        self,
+        other: Any,
+        rtol: builtins.float = 1e-05,
+        atol: builtins.float = 1e-08,
+        equal_nan: builtins.bool = False,
+    ) -> Tensor:
+        """Return whether ``|input - other| <= atol + rtol * |other|``, elementwise and broadcast."""
     def isfinite(self) -> Tensor:
         """Return whether each element is neither infinite nor NaN."""
     def isinf(self) -> Tensor:
@@ -217,16 +319,30 @@ class TensorMethods:
         """Return whether each element is not a number."""
     def le(self, other: Any) -> Tensor:
         """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
+    def lerp(self, end: Any, weight: Any) -> Tensor:
+        """Return ``input + weight * (end - input)``, broadcast; exact at weights 0 and 1."""
+    def lerp_(self, end: Any, weight: Any) -> Tensor:
+        """Return ``input + weight * (end - input)``, broadcast; exact at weights 0 and 1."""
     def log(self) -> Tensor:
         """Return the natural logarithm: -inf at 0, NaN below."""
+    def log10(self) -> Tensor:
+        """Return the logarithm of base 10."""
+    def log10_(self) -> Tensor:
+        """Return the logarithm of base 10."""
     def log1p(self) -> Tensor:
         """Return ``log(1 + input)``, accurate also near 0."""
     def log1p_(self) -> Tensor:
         """Return ``log(1 + input)``, accurate also near 0."""
+    def log2(self) -> Tensor:
+        """Return the logarithm of base 2."""
+    def log2_(self) -> Tensor:
+        """Return the logarithm of base 2."""
     def log_(self) -> Tensor:
         """Return the natural logarithm: -inf at 0, NaN below."""
     def log_softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
         """Return the logarithm of `softmax`, exact also where that is as good as 0."""
+    def logaddexp(self, other: Any) -> Tensor:
+        """Return ``log(exp(input) + exp(other))``, broadcast, of which no power overflows."""
     def logical_and(self, other: Any) -> Tensor:
         """Return whether both elements are not 0, broadcast."""
     def logical_not(self) -> Tensor:
@@ -282,6 +398,20 @@ class TensorMethods:
         """Return ``input * other``, broadcast."""
     def mv(self, vec: Any) -> Tensor:
         """Return the product of a matrix (n, k) and a vector (k,)."""
+    def nan_to_num(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """Return `input`, with numbers for NaN and the infinities; gradient 0 there."""
+    def nan_to_num_(
+        self,
+        nan: builtins.float | None = None,
+        posinf: builtins.float | None = None,
+        neginf: builtins.float | None = None,
+    ) -> Tensor:
+        """Return `input`, with numbers for NaN and the infinities; gradient 0 there."""
     def narrow(self, dim: builtins.int, start: builtins.int, length: builtins.int) -> Tensor:
         """Return a view of `length` slices along `dim`, from `start` on."""
     def ne(self, other: Any) -> Tensor:
@@ -326,6 +456,10 @@ class TensorMethods:
         """Return the elements, in their order, in another shape; a view where that is possible."""
     def reshape_as(self, other: Any) -> Tensor:
         """Return ``input.reshape(other.shape)``."""
+    def round(self, *, decimals: builtins.int = 0) -> Tensor:
+        """Return the nearest multiple of ``10**-decimals``, of two the even one; gradient 0."""
+    def round_(self, *, decimals: builtins.int = 0) -> Tensor:
+        """Return the nearest multiple of ``10**-decimals``, of two the even one; gradient 0."""
     def rsqrt(self) -> Tensor:
         """Return ``1 / sqrt(input)``."""
     def rsqrt_(self) -> Tensor:
@@ -334,6 +468,10 @@ class TensorMethods:
         """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``."""
     def scatter_add_(self, dim: builtins.int, index: Any, src: Any) -> Tensor:
         """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``."""
+    def sgn(self) -> Tensor:
+        """Return `sign`: of complex numbers they would differ."""
+    def sgn_(self) -> Tensor:
+        """Return `sign`: of complex numbers they would differ."""
     def sigmoid(self) -> Tensor:
         """Return ``1 / (1 + exp(-input))``, accurate also far from 0."""
     def sigmoid_(self) -> Tensor:
@@ -346,6 +484,10 @@ class TensorMethods:
         """Return the sine."""
     def sin_(self) -> Tensor:
         """Return the sine."""
+    def sinh(self) -> Tensor:
+        """Return the hyperbolic sine."""
+    def sinh_(self) -> Tensor:
+        """Return the hyperbolic sine."""
     def softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
         """Return ``exp(input) / exp(input).sum(dim)``, stable for inputs of any size."""
     def split(self, split_size_or_sections: Any, dim: builtins.int = 0) -> Any:
@@ -387,6 +529,10 @@ class TensorMethods:
         """Return the transpose of a matrix; vectors and numbers stay as they are."""
     def take_along_dim(self, indices: Any, dim: builtins.int | None = None) -> Tensor:
         """Pick elements along `dim` (of the flat tensor, if None), broadcasting the other dimensions."""
+    def tan(self) -> Tensor:
+        """Return the tangent."""
+    def tan_(self) -> Tensor:
+        """Return the tangent."""
     def tanh(self) -> Tensor:
         """Return the hyperbolic tangent."""
     def tanh_(self) -> Tensor:
@@ -405,6 +551,10 @@ class TensorMethods:
         """Return ``input / other``, broadcast; integers give the default floating dtype."""
     def true_divide_(self, other: Any) -> Tensor:
         """Return ``input / other``, broadcast; integers give the default floating dtype."""
+    def trunc(self) -> Tensor:
+        """Return the integer next to it towards 0; gradient 0."""
+    def trunc_(self) -> Tensor:
+        """Return the integer next to it towards 0; gradient 0."""
     def type(self, dtype: Any) -> Tensor:
         """Return the values in another dtype; see `to`."""
     def type_as(self, other: Any) -> Tensor:
@@ -434,5 +584,9 @@ class TensorMethods:
         """Return ``input.view(other.shape)``."""
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return ``where(condition, input, other)``."""
+    def xlogy(self, other: Any) -> Tensor:
+        """Return ``input * log(other)``, broadcast: 0 where `input` is 0, unless `other` is NaN."""
+    def xlogy_(self, other: Any) -> Tensor:
+        """Return ``input * log(other)``, broadcast: 0 where `input` is 0, unless `other` is NaN."""
     def zero_(self) -> Tensor:
         """Set every element to 0, and return the tensor."""

@@ -11,6 +11,7 @@ from . import (
     indexing as indexing,
     linalg as linalg,
     loss as loss,
+    math as math,
     norm as norm,
     pool as pool,
     reduce as reduce,
