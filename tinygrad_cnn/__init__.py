@@ -183,6 +183,16 @@ from .ops.reduce import (
     sum as sum,
     var as var,
 )
+from .ops.scan import (
+    argsort as argsort,
+    cumprod as cumprod,
+    cumsum as cumsum,
+    kthvalue as kthvalue,
+    median as median,
+    sort as sort,
+    topk as topk,
+    unique as unique,
+)
 from .ops.shape import (
     broadcast_to as broadcast_to,
     cat as cat,

@@ -145,6 +145,14 @@ class TensorMethods:
         """Return the index of the first maximum along a dimension, or in the flattened tensor."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the index of the first minimum along a dimension, or in the flattened tensor."""
+    def argsort(
+        self,
+        dim: builtins.int = -1,
+        descending: builtins.bool = False,
+        *,
+        stable: builtins.bool = False,
+    ) -> Tensor:
+        """Return the indices that sort a tensor along `dim`; see `sort`."""
     def asin(self) -> Tensor:
         """Return the angle of which `input` is the sine; NaN outside [-1, 1]."""
     def asin_(self) -> Tensor:
@@ -223,6 +231,10 @@ class TensorMethods:
         """Return the hyperbolic cosine."""
     def cosh_(self) -> Tensor:
         """Return the hyperbolic cosine."""
+    def cumprod(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
+        """Return the products of the elements up to each one along `dim`."""
+    def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
+        """Return the sums of the elements up to each one along `dim`."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -317,6 +329,10 @@ class TensorMethods:
         """Return whether each element is infinite."""
     def isnan(self) -> Tensor:
         """Return whether each element is not a number."""
+    def kthvalue(
+        self, k: builtins.int, dim: builtins.int = -1, keepdim: builtins.bool = False
+    ) -> Any:
+        """Return the `k`-th smallest element along `dim`, counted from 1."""
     def le(self, other: Any) -> Tensor:
         """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
     def lerp(self, end: Any, weight: Any) -> Tensor:
@@ -380,6 +396,8 @@ class TensorMethods:
         dtype: Any = None,
     ) -> Tensor:
         """Return the mean over one dimension, several, or all; NaN where there are no elements."""
+    def median(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Any:
+        """Return the median of all elements, or along `dim`; of an even number, the lower middle one."""
     def min(self, dim: Any = None, keepdim: builtins.bool = False) -> Any:
         """Return the minimum of all elements, those along a dimension, or the smaller of two tensors."""
     def minimum(self, other: Any) -> Tensor:
@@ -490,6 +508,14 @@ class TensorMethods:
         """Return the hyperbolic sine."""
     def softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
         """Return ``exp(input) / exp(input).sum(dim)``, stable for inputs of any size."""
+    def sort(
+        self,
+        dim: builtins.int = -1,
+        descending: builtins.bool = False,
+        *,
+        stable: builtins.bool = False,
+    ) -> Any:
+        """Sort a tensor along `dim`."""
     def split(self, split_size_or_sections: Any, dim: builtins.int = 0) -> Any:
         """Cut a tensor along `dim` into views of a size (the last may be smaller), or of the sizes."""
     def sqrt(self) -> Tensor:
@@ -541,6 +567,14 @@ class TensorMethods:
         self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False
     ) -> Tensor:
         """Return the values in another dtype; the tensor itself where nothing changes."""
+    def topk(
+        self,
+        k: builtins.int,
+        dim: builtins.int = -1,
+        largest: builtins.bool = True,
+        sorted: builtins.bool = True,
+    ) -> Any:
+        """Return the `k` largest elements along `dim`, or the smallest, in order."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Return a view with two dimensions swapped."""
     def tril(self, diagonal: builtins.int = 0) -> Tensor:
@@ -567,6 +601,14 @@ class TensorMethods:
         self, a: builtins.float = 0.0, b: builtins.float = 1.0, *, generator: Any = None
     ) -> Tensor:
         """Fill the tensor with random numbers, uniform in [a, b), and return it."""
+    def unique(
+        self,
+        sorted: builtins.bool = True,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        dim: builtins.int | None = None,
+    ) -> Any:
+        """Return the different elements, or slices along `dim`, in ascending order."""
     def unsqueeze(self, dim: builtins.int) -> Tensor:
         """Insert a dimension of size 1 at `dim`."""
     def var(

@@ -15,6 +15,7 @@ from . import (
     norm as norm,
     pool as pool,
     reduce as reduce,
+    scan as scan,
     shape as shape,
 )
 

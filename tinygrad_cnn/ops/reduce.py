@@ -422,7 +422,7 @@ def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -
     return np.min(input, axis=normalize_dims("amin", dim, input.ndim), keepdims=keepdim)
 
 
-def _shared(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
+def shared_among_equals(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
     """Return `g` shared evenly among the elements that are equal to `out`.
 
     A NaN is the extremum of its slice, though not equal to itself.
@@ -433,11 +433,11 @@ def _shared(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
 
 
 @amax.gradient("input")
-def _(g, input, out, dim, keepdim): return _shared(g, input, out, dim, keepdim)
+def _(g, input, out, dim, keepdim): return shared_among_equals(g, input, out, dim, keepdim)
 
 
 @amin.gradient("input")
-def _(g, input, out, dim, keepdim): return _shared(g, input, out, dim, keepdim)
+def _(g, input, out, dim, keepdim): return shared_among_equals(g, input, out, dim, keepdim)
 
 
 @amax.samples

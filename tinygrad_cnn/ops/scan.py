@@ -1,0 +1,366 @@
+"""Running sums and products, and what comes from sorting, along one dimension."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_cnn.core.op import Array, method, op
+from tinygrad_cnn.core.tensor import Tensor, tensor_from
+
+from . import shape
+from ._dims import normalize_dim
+from .elementwise import quiet, where
+from .indexing import gather
+from .reduce import any, shared_among_equals, sum, widened
+
+# -- running sums and products -----------------------------------------------------------------
+
+
+@op(name="cumsum", formula="x₁ + … + xᵢ")
+@quiet
+def _cumsum(input: Array, dim: int) -> Any:
+    return _accumulate("cumsum", np.add, input, dim)
+
+
+@_cumsum.gradient("input")
+def _(g, dim): return shape.flip(_cumsum(shape.flip(g, (dim,)), dim), (dim,))
+
+
+@op(name="cumprod", formula="x₁ · … · xᵢ")
+@quiet
+def _cumprod(input: Array, dim: int) -> Any:
+    return _accumulate("cumprod", np.multiply, input, dim)
+
+
+@_cumprod.gradient("input")
+def _(g, input, out, dim):
+    if not any(input == 0):
+        return shape.flip(_cumsum(shape.flip(g * out, (dim,)), dim), (dim,)) / input
+    if input.ndim == 0:
+        return g
+    # Division fails: for each element k, the products up to j without it, where j >= k.
+    # [..., n] -> [..., 1, n], ones on the diagonal of [..., k, j] -> [..., k]
+    rows = shape.unsqueeze(shape.movedim(input, dim, -1), -2)
+    ends = shape.unsqueeze(shape.movedim(g, dim, -1), -2)
+    others = _cumprod(where(np.eye(rows.shape[-1], dtype=bool), 1, rows), -1)
+    return shape.movedim(sum(shape.triu(others) * ends, -1), -1, dim)
+
+
+def _accumulate(name: str, function: np.ufunc, input: Any, dim: int) -> Any:
+    dim = normalize_dim(name, dim, input.ndim)
+    dtype = input.dtype if input.dtype.kind == "f" else np.int64
+    if input.ndim == 0:
+        return np.array(input, dtype)
+    wide = widened(input.astype(dtype, copy=False))
+    return function.accumulate(wide, axis=dim).astype(dtype, copy=False)
+
+
+@_cumsum.samples
+def _(draw):
+    full = draw.shape()
+    return draw.array(full), draw.dim(len(full) or 1)
+
+
+@_cumprod.samples
+def _(draw):
+    full = draw.shape()
+    x = draw.array(full, avoid=[0])
+    return np.where(draw.mask(full), x, 0) if draw.boolean() else x, draw.dim(len(full) or 1)
+
+
+@method("cumsum")
+def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Return the sums of the elements up to each one along `dim`.
+
+    Parameters
+    ----------
+    input : Tensor
+        Integers and booleans sum up to int64.
+    dim : int
+    dtype : dtype, optional
+        Convert the input first.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.cumsum(tg.tensor([[1, 2], [3, 4]]), dim=1)
+    tensor([[1, 3],
+            [3, 7]])
+    """
+    return _cumsum(input if dtype is None else shape.convert(input, dtype), dim)
+
+
+@method("cumprod")
+def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
+    """Return the products of the elements up to each one along `dim`.
+
+    The parameters and errors are those of `cumsum`. The gradient is right also where elements
+    are 0.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.cumprod(tg.tensor([1, 2, 3, 4]), dim=0)
+    tensor([ 1,  2,  6, 24])
+    """
+    return _cumprod(input if dtype is None else shape.convert(input, dtype), dim)
+
+
+# -- sorting -----------------------------------------------------------------------------------
+
+
+class Selected(NamedTuple):
+    """What `sort`, `topk`, `kthvalue` and `median` return along a dimension."""
+
+    values: Tensor
+    indices: Tensor
+
+
+@op(method=True, differentiable=False)
+def argsort(
+    input: Array, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Any:
+    """Return the indices that sort a tensor along `dim`; see `sort`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.argsort(tg.tensor([3.0, 1.0, 2.0]))
+    tensor([1, 2, 0])
+    """
+    axis = normalize_dim("argsort", dim, input.ndim)
+    if input.ndim == 0:
+        return np.zeros((), np.int64)
+    if not descending:
+        return np.argsort(input, axis, kind="stable")
+    # from the back, so that equal elements keep their order
+    order = np.argsort(np.flip(input, axis), axis, kind="stable")
+    return input.shape[axis] - 1 - np.flip(order, axis)
+
+
+@argsort.samples
+def _(draw):
+    full = draw.shape()
+    options = {"stable": draw.boolean()}
+    return draw.integers(full, -2, 2), draw.dim(len(full) or 1), draw.boolean(), options
+
+
+@method("sort")
+def sort(
+    input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
+) -> Selected:
+    """Sort a tensor along `dim`.
+
+    Parameters
+    ----------
+    input : Tensor
+        NaN counts as larger than anything.
+    dim : int
+    descending : bool
+        The largest first.
+    stable : bool
+        Whether equal elements keep their order; here they always do.
+
+    Returns
+    -------
+    Selected
+        ``Selected(values, indices)``. The gradient goes to where the values came from.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.sort(tg.tensor([3.0, 1.0, 2.0]), descending=True)
+    Selected(values=tensor([3., 2., 1.]), indices=tensor([0, 2, 1]))
+    """
+    return _at(input, dim, argsort(input, dim, descending, stable=stable))
+
+
+@method("topk")
+def topk(
+    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> Selected:
+    """Return the `k` largest elements along `dim`, or the smallest, in order.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If it has not that many elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.topk(tg.tensor([3.0, 1.0, 2.0]), 2).indices
+    tensor([0, 2])
+    """
+    axis = normalize_dim("topk", dim, input.ndim)
+    size = input.shape[axis] if input.ndim else 1
+    if not 0 <= k <= size:
+        raise RuntimeError(f"topk: k={k} is out of range for the {size} elements of dim {dim}")
+    order = argsort(input, dim, largest)
+    if input.ndim == 0:  # one element, even where none is asked for
+        return _at(input, dim, order)
+    return _at(input, dim, order[(*(slice(None),) * axis, slice(k))])
+
+
+@method("kthvalue")
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Selected:
+    """Return the `k`-th smallest element along `dim`, counted from 1.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If it has not that many elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.kthvalue(tg.tensor([3.0, 1.0, 2.0]), 2)
+    Selected(values=tensor(2.), indices=tensor(2))
+    """
+    axis = normalize_dim("kthvalue", dim, input.ndim)
+    size = input.shape[axis] if input.ndim else 1
+    if not 1 <= k <= size:
+        raise RuntimeError(f"kthvalue: k={k} is out of range for the {size} elements of dim {dim}")
+    return _one_at(input, axis, _kth(input.data, axis, k), keepdim)
+
+
+@op(name="median", formula="median x")
+def _median(input: Array) -> Any:
+    flat = np.reshape(input, (-1,))
+    if not flat.size:
+        if input.dtype.kind != "f":
+            raise RuntimeError(f"median: {input.dtype} {input.shape} has no elements")
+        return np.asarray(np.nan, input.dtype)
+    return flat[_middle(flat, 0)[0]]
+
+
+@_median.gradient("input")
+def _(g, input, out): return shared_among_equals(g, input, out, None, False)
+
+
+@_median.samples
+def _(draw): return (draw.array(draw.shape(), distinct=True),)
+
+
+@method("median")
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return the median of all elements, or along `dim`; of an even number, the lower middle one.
+
+    NaN where there is one.
+
+    Returns
+    -------
+    Tensor, or Selected for a dimension
+        ``Selected(values, indices)``: the gradient goes to the element named. With no dimension
+        it is shared evenly among all elements equal to the median.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension, or it is empty.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[4.0, 1.0, 2.0, 3.0]])
+    >>> tg.median(x)
+    tensor(2.)
+    >>> tg.median(x, dim=1)
+    Selected(values=tensor([2.]), indices=tensor([2]))
+    """
+    if dim is None:
+        return _median(input)
+    axis = normalize_dim("median", dim, input.ndim)
+    if input.ndim and not input.shape[axis]:
+        raise IndexError(f"median: dim {dim} of shape {input.shape} has no elements")
+    return _one_at(input, axis, _middle(input.data, axis), keepdim)
+
+
+def _middle(array: np.ndarray, axis: int) -> np.ndarray:
+    """Return the index of the lower median along `axis`, which stays; of the first NaN, if any."""
+    middle = _kth(array, axis, (array.shape[axis] + 1) // 2 if array.ndim else 1)
+    if array.dtype.kind != "f" or array.ndim == 0:
+        return middle
+    missing = np.isnan(array)
+    first = np.argmax(missing, axis, keepdims=True)
+    return np.where(missing.any(axis, keepdims=True), first, middle)
+
+
+def _kth(array: np.ndarray, axis: int, k: int) -> np.ndarray:
+    """Return the index of the `k`-th smallest element along `axis`, which stays."""
+    if array.ndim == 0:
+        return np.zeros((), np.int64)
+    return np.take(np.argsort(array, axis, kind="stable"), [k - 1], axis)
+
+
+def _at(input: Tensor, dim: int, indices: Tensor) -> Selected:
+    return Selected(gather(input, dim, indices), indices)
+
+
+def _one_at(input: Tensor, axis: int, indices: np.ndarray, keepdim: bool) -> Selected:
+    found = _at(input, axis, tensor_from(indices))
+    if keepdim or input.ndim == 0:
+        return found
+    return Selected(shape.squeeze(found.values, axis), shape.squeeze(found.indices, axis))
+
+
+@method("unique")
+def unique(
+    input: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Return the different elements, or slices along `dim`, in ascending order.
+
+    No gradient passes. Each NaN differs from any other.
+
+    Parameters
+    ----------
+    input : Tensor
+    sorted : bool
+        The result is sorted in either case.
+    return_inverse : bool
+        Also return, for each element or slice, the index of it in the result.
+    return_counts : bool
+        Also return how often each of the result occurs.
+    dim : int, optional
+
+    Returns
+    -------
+    Tensor, or tuple of them
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.unique(tg.tensor([3, 1, 3]), return_counts=True)
+    (tensor([1, 3]), tensor([1, 2]))
+    """
+    data = input.data
+    axis = None if dim is None else normalize_dim("unique", dim, data.ndim)
+    if data.ndim == 0:
+        axis = None
+    values, inverse, counts = np.unique(
+        data, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
+    inverse = inverse.reshape(data.shape if axis is None else (-1,))
+    extra = [inverse] * return_inverse + [counts] * return_counts
+    results = tuple(tensor_from(np.asarray(array)) for array in (values, *extra))
+    return results if extra else results[0]
