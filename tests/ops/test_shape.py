@@ -585,3 +585,115 @@ def test_agrees_with_pytorch():
         same(call(ours), call(theirs).numpy())
     for mode, pad in itertools.product(MODES, [(1, 2), (2, -1), (0, 3)]):
         same(ops.pad(ours, pad, mode), torch.nn.functional.pad(theirs, pad, mode).numpy())
+
+
+# -- copies, diagonals, stacks, grids ----------------------------------------------------------
+
+X = np.arange(24.0).reshape(2, 3, 4)
+ALIKE = [
+    (lambda m, x: m.roll(x, 1), lambda x: np.roll(x, 1)),
+    (lambda m, x: m.roll(x, (-1, 5), (0, -1)), lambda x: np.roll(x, (-1, 5), (0, -1))),
+    *[(lambda m, x, k=k: m.rot90(x, k, (0, -1)), lambda x, k=k: np.rot90(x, k, (0, -1))) for k in range(-2, 5)],
+    (lambda m, x: m.tile(x, (2,)), lambda x: np.tile(x, 2)),
+    (lambda m, x: m.tile(x, (2, 1, 2, 3)), lambda x: np.tile(x, (2, 1, 2, 3))),
+    (lambda m, x: m.repeat_interleave(x, 2), lambda x: np.repeat(x, 2)),
+    (lambda m, x: m.repeat_interleave(x, 3, -2), lambda x: np.repeat(x, 3, 1)),
+    (lambda m, x: m.swapaxes(x, 0, -1), lambda x: np.swapaxes(x, 0, -1)),
+    (lambda m, x: m.swapdims(x, 1, 2), lambda x: np.swapaxes(x, 1, 2)),
+    (lambda m, x: m.ravel(x), np.ravel),
+    (lambda m, x: m.diagonal(x, 1, -1, 0), lambda x: np.diagonal(x, 1, 2, 0)),
+    (lambda m, x: m.diag(x[0], -1), lambda x: np.diag(x[0], -1)),
+    (lambda m, x: m.diag(x[0, 0], 2), lambda x: np.diag(x[0, 0], 2)),
+    (lambda m, x: m.hstack((x, x)), lambda x: np.hstack((x, x))),
+    (lambda m, x: m.hstack((x[0, 0], x[0, 0, 0])), lambda x: np.hstack((x[0, 0], x[0, 0, 0]))),
+    (lambda m, x: m.vstack((x[0, 0], x[0])), lambda x: np.vstack((x[0, 0], x[0]))),
+    (lambda m, x: m.dstack((x[0], x[0])), lambda x: np.dstack((x[0], x[0]))),
+    (lambda m, x: m.dstack((x[0, 0], x[0, 1])), lambda x: np.dstack((x[0, 0], x[0, 1]))),
+    *[(lambda m, x, n=n, d=d: m.tensor_split(x, n, d)[-1], lambda x, n=n, d=d: np.array_split(x, n, d)[-1])
+      for n in (2, 3, 5, [1], [2, 1]) for d in (1, -1)],
+    (lambda m, x: m.meshgrid(x[0, 0], x[0, :, 0], indexing="ij")[1], lambda x: np.meshgrid(x[0, 0], x[0, :, 0], indexing="ij")[1]),
+    (lambda m, x: m.meshgrid(x[0, 0], x[0, :, 0], indexing="xy")[0], lambda x: np.meshgrid(x[0, 0], x[0, :, 0])[0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "oracle"), ALIKE)
+def test_as_numpy(call, oracle):
+    np.testing.assert_array_equal(call(ops, Tensor(X)).data, oracle(X), strict=True)
+
+
+@pytest.mark.parametrize("call", [call for call, _ in ALIKE])
+def test_as_pytorch(call):
+    torch = pytest.importorskip("torch")
+    ours, theirs = Tensor(X, requires_grad=True), torch.tensor(X, requires_grad=True)
+    out, expected = call(ops, ours), call(torch, theirs)
+    np.testing.assert_array_equal(out.data, expected.detach().numpy(), strict=True)
+    (first,) = grad((out**3).sum(), [ours], create_graph=True)
+    (gradient,) = torch.autograd.grad((expected**3).sum(), [theirs], create_graph=True)
+    np.testing.assert_allclose(first.data, gradient.detach().numpy())
+    (second,) = grad((first**2).sum(), [ours])
+    (gradient,) = torch.autograd.grad((gradient**2).sum(), [theirs])
+    np.testing.assert_allclose(second.data, gradient.numpy())
+
+
+@pytest.mark.oracle("diagonal", "diagonal_backward")
+@pytest.mark.parametrize("offset", [-2, -1, 0, 1, 5])
+def test_diagonals_against_loops(offset):
+    rows, columns = 3, 4
+    x = np.arange(12.0).reshape(rows, columns)
+    expected = [x[i, i + offset] for i in range(rows) if 0 <= i + offset < columns]
+    leaf = Tensor(x, requires_grad=True)
+    out = ops.diagonal(leaf, offset)
+    assert out.tolist() == expected
+    (found,) = grad(out.sum(), leaf)
+    for i, j in np.ndindex(rows, columns):
+        assert found.data[i, j] == (j - i == offset)
+
+
+def test_diagonal_is_a_view_and_diag_a_copy():
+    x = ops.reshape(arange(9), (3, 3))
+    ops.diagonal(x)[0] = 7
+    assert x.data[0, 0] == 7
+    ops.diag(x)[0] = 0
+    assert x.data[0, 0] == 7
+
+
+@pytest.mark.parametrize("dims", [(-2, -1), (0, 1), (2, 0), (-1, 0)])
+def test_diag_embed(dims):
+    x = np.arange(1.0, 7).reshape(2, 3)
+    for offset in (-1, 0, 2):
+        out = ops.diag_embed(Tensor(x), offset, *dims)
+        assert out.ndim == 3
+        np.testing.assert_array_equal(out.diagonal(offset, *dims).data, x)
+        assert out.data.sum() == x.sum()
+
+
+def test_repeats_for_each_slice():
+    assert ops.repeat_interleave(arange(3), [2, 0, 1]).tolist() == [0, 0, 2]
+    assert ops.repeat_interleave(tensor(5), 2).tolist() == [5, 5]
+    assert tensor([[1], [2]]).repeat_interleave(tensor([1, 2]), 0).tolist() == [[1], [2], [2]]
+    assert tensor([1, 2]).tile(2, 1).tolist() == [[1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: ops.roll(arange(3), (1, 2), 0), RuntimeError, "roll: 2 shifts for 1 dims"),
+        (lambda: ops.roll(arange(3), 1, 1), IndexError, "roll: dim 1 is out of range"),
+        (lambda: ops.rot90(arange(3)), RuntimeError, "rot90: dims"),
+        (lambda: ops.diagonal(arange(3)), IndexError, "diagonal: dim 1 is out of range"),
+        (lambda: ops.diagonal(Tensor(X), 0, 1, -2), RuntimeError, "diagonal: dim1 and dim2 must differ"),
+        (lambda: ops.diag(Tensor(X)), RuntimeError, "diag: expected a vector or a matrix"),
+        (lambda: ops.diag_embed(tensor(1)), RuntimeError, "diag_embed: expected at least 1 dimension"),
+        (lambda: ops.repeat_interleave(arange(3), [1, 2]), RuntimeError, "2 repeats for the 3 slices of dim 0"),
+        (lambda: ops.repeat_interleave(arange(3), -1), RuntimeError, "repeats must be counts, got -1"),
+        (lambda: ops.tensor_split(arange(3), 0), RuntimeError, "tensor_split: the number must be positive"),
+        (lambda: ops.tensor_split(tensor(1), 1), RuntimeError, "tensor_split: expected at least 1 dimension"),
+        (lambda: ops.meshgrid(), RuntimeError, "meshgrid: expected vectors"),
+        (lambda: ops.meshgrid(Tensor(X)), RuntimeError, "meshgrid: expected vectors"),
+        (lambda: ops.meshgrid(arange(2), tensor([0.5])), RuntimeError, "meshgrid: the dtypes differ"),
+        (lambda: ops.meshgrid(arange(2), indexing="yx"), RuntimeError, "indexing must be 'ij' or 'xy'"),
+    ],
+)  # fmt: skip
+def test_errors_of_copies_and_diagonals(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -235,6 +235,16 @@ class TensorMethods:
         """Return the products of the elements up to each one along `dim`."""
     def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the sums of the elements up to each one along `dim`."""
+    def diag(self, diagonal: builtins.int = 0) -> Tensor:
+        """Return a vector as the diagonal of a matrix, or a copy of the diagonal of a matrix."""
+    def diag_embed(
+        self, offset: builtins.int = 0, dim1: builtins.int = -2, dim2: builtins.int = -1
+    ) -> Tensor:
+        """Return zeros with the last dimension of `input` on the diagonals of a plane `dim1`, `dim2`."""
+    def diagonal(
+        self, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
+    ) -> Tensor:
+        """Return a view of the diagonals of the planes of two dimensions, as a new last dimension."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -456,6 +466,8 @@ class TensorMethods:
         self, dim: builtins.int | None = None, keepdim: builtins.bool = False, *, dtype: Any = None
     ) -> Tensor:
         """Return the product over one dimension, or all; 1 where there are no elements."""
+    def ravel(self) -> Tensor:
+        """Return the elements, in their order, as a vector."""
     def reciprocal(self) -> Tensor:
         """Return ``1 / input``."""
     def reciprocal_(self) -> Tensor:
@@ -470,10 +482,20 @@ class TensorMethods:
         """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
     def repeat(self, *repeats: Any) -> Tensor:
         """Return the tensor copied `repeats` times along each dimension, new ones first."""
+    def repeat_interleave(self, repeats: Any, dim: builtins.int | None = None) -> Tensor:
+        """Return each slice along `dim` (of the flat tensor, if None) copied a number of times."""
     def reshape(self, *sizes: Any) -> Tensor:
         """Return the elements, in their order, in another shape; a view where that is possible."""
     def reshape_as(self, other: Any) -> Tensor:
         """Return ``input.reshape(other.shape)``."""
+    def roll(
+        self,
+        shifts: builtins.int | tuple[builtins.int, ...],
+        dims: builtins.int | tuple[builtins.int, ...] | None = None,
+    ) -> Tensor:
+        """Move the elements along `dims` (of the flat tensor, if None); the last come first again."""
+    def rot90(self, k: builtins.int = 1, dims: Any = ...) -> Tensor:
+        """Turn a tensor by 90 degrees `k` times in the plane of two dimensions, from the first on."""
     def round(self, *, decimals: builtins.int = 0) -> Tensor:
         """Return the nearest multiple of ``10**-decimals``, of two the even one; gradient 0."""
     def round_(self, *, decimals: builtins.int = 0) -> Tensor:
@@ -551,6 +573,10 @@ class TensorMethods:
         """Return the sum over one dimension, several, or all; 0 where there are no elements."""
     def sum_to_size(self, *sizes: Any) -> Tensor:
         """Sum over the axes along which an array of shape `size` was broadcast to `input`'s shape."""
+    def swapaxes(self, axis0: builtins.int, axis1: builtins.int) -> Tensor:
+        """Return ``transpose(input, axis0, axis1)``."""
+    def swapdims(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
+        """Return ``transpose(input, dim0, dim1)``."""
     def t(self) -> Tensor:
         """Return the transpose of a matrix; vectors and numbers stay as they are."""
     def take_along_dim(self, indices: Any, dim: builtins.int | None = None) -> Tensor:
@@ -563,6 +589,10 @@ class TensorMethods:
         """Return the hyperbolic tangent."""
     def tanh_(self) -> Tensor:
         """Return the hyperbolic tangent."""
+    def tensor_split(self, indices_or_sections: Any, dim: builtins.int = 0) -> Any:
+        """Cut a tensor along `dim` into a number of views of nearly one size, or at the indices."""
+    def tile(self, *sizes: Any) -> Tensor:
+        """Return the tensor copied `dims` times along its last dimensions, or along new ones too."""
     def to(
         self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False
     ) -> Tensor:

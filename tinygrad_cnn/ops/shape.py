@@ -162,6 +162,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+@method("ravel")
+def ravel(input: Tensor) -> Tensor:
+    """Return the elements, in their order, as a vector."""
+    return reshape(input, (-1,))
+
+
 @method("unflatten")
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split the dimension `dim` into several, of which one may be -1.
@@ -280,6 +286,18 @@ def _(g, dim0, dim1): return transpose(g, dim0, dim1)
 def _(draw):
     shape = draw.shape()
     return draw.array(shape), draw.dim(len(shape) or 1), draw.dim(len(shape) or 1)
+
+
+@method("swapaxes")
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Return ``transpose(input, axis0, axis1)``."""
+    return transpose(input, axis0, axis1)
+
+
+@method("swapdims")
+def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Return ``transpose(input, dim0, dim1)``."""
+    return transpose(input, dim0, dim1)
 
 
 @method("t")
@@ -484,6 +502,243 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return reshape(clone(broadcast_to(apart, wide)), joined)
 
 
+def tile(input: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Return the tensor copied `dims` times along its last dimensions, or along new ones too.
+
+    As a method also ``x.tile(2, 2)``.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.tile(tg.tensor([[1, 2]]), (2,))
+    tensor([[1, 2, 1, 2]])
+    """
+    return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
+
+
+_method_of_sizes(tile)
+
+
+@method("repeat_interleave")
+def repeat_interleave(
+    input: Tensor, repeats: int | Sequence[int] | Tensor, dim: int | None = None
+) -> Tensor:
+    """Return each slice along `dim` (of the flat tensor, if None) copied a number of times.
+
+    Parameters
+    ----------
+    input : Tensor
+    repeats : int, or Tensor or sequence of int
+        How often: one number for all, or one for each slice.
+    dim : int, optional
+
+    Raises
+    ------
+    RuntimeError
+        If a number is negative, or they are not as many as the slices.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.repeat_interleave(tg.tensor([1, 2]), tg.tensor([1, 3]))
+    tensor([1, 2, 2, 2])
+    """
+    if dim is None:
+        input, dim = reshape(input, (-1,)), 0
+    dim = normalize_dim("repeat_interleave", dim, input.ndim)
+    counts = np.asarray(repeats.data if isinstance(repeats, Tensor) else repeats)
+    size = input.shape[dim] if input.ndim else 1
+    if counts.dtype.kind not in "iu" or counts.ndim > 1 or (counts < 0).any():
+        raise RuntimeError(f"repeat_interleave: repeats must be counts, got {counts.tolist()}")
+    if counts.size not in (1, size):
+        raise RuntimeError(
+            f"repeat_interleave: {counts.size} repeats for the {size} slices of dim {dim}"
+        )
+    places = np.repeat(np.arange(size), counts)
+    return reshape(input, input.shape or (1,))[(*(slice(None),) * dim, places)]
+
+
+@method("roll")
+def roll(
+    input: Tensor, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] | None = None
+) -> Tensor:
+    """Move the elements along `dims` (of the flat tensor, if None); the last come first again.
+
+    Raises
+    ------
+    RuntimeError
+        If there are not as many shifts as dimensions.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.roll(tg.arange(4), 1)
+    tensor([3, 0, 1, 2])
+    """
+    if dims is None:
+        return reshape(roll(reshape(input, (-1,)), shifts, 0), input.shape)
+    shifts = shifts if isinstance(shifts, (tuple, list)) else (shifts,)
+    dims = dims if isinstance(dims, (tuple, list)) else (dims,)
+    if len(shifts) != len(dims):
+        raise RuntimeError(f"roll: {len(shifts)} shifts for {len(dims)} dims")
+    for shift, dim in zip(shifts, dims, strict=True):
+        dim = normalize_dim("roll", dim, input.ndim)
+        if math.prod(input.shape) > 1:
+            start = -shift % input.shape[dim]
+            size = input.shape[dim] - start
+            input = cat([narrow(input, dim, start, size), narrow(input, dim, 0, start)], dim)
+    return clone(input)
+
+
+@method("rot90")
+def rot90(input: Tensor, k: int = 1, dims: tuple[int, int] = (0, 1)) -> Tensor:
+    """Turn a tensor by 90 degrees `k` times in the plane of two dimensions, from the first on.
+
+    Raises
+    ------
+    RuntimeError
+        If `dims` are not two different dimensions.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.rot90(tg.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    if len(dims) != 2 or input.ndim < 2:
+        raise RuntimeError(f"rot90: dims {tuple(dims)} must be two of shape {input.shape}")
+    first, second = normalize_dims("rot90", dims, input.ndim)
+    if k % 4 == 2:
+        return flip(input, (first, second))
+    if k % 4 == 1:
+        return transpose(flip(input, (second,)), first, second)
+    if k % 4 == 3:
+        return flip(transpose(input, first, second), (second,))
+    return clone(input)
+
+
+# -- diagonals ---------------------------------------------------------------------------------
+
+
+@op(method=True, view=True)
+def diagonal(input: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """Return a view of the diagonals of the planes of two dimensions, as a new last dimension.
+
+    Parameters
+    ----------
+    input : Tensor
+    offset : int
+        How far above the main diagonal.
+    dim1, dim2 : int
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If both are the same.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.diagonal(tg.arange(6).reshape(2, 3), 1)
+    tensor([1, 5])
+    """
+    first, second = _plane("diagonal", input.ndim, dim1, dim2)
+    result = input.diagonal(offset, first, second)
+    if input.flags.writeable:
+        result.flags.writeable = True
+    return result
+
+
+@diagonal.gradient("input")
+def _(g, input_shape, offset, dim1, dim2):
+    return diagonal_backward(g, input_shape, offset, dim1, dim2)
+
+
+@op
+def diagonal_backward(
+    g: Array, shape: tuple[int, ...], offset: int, dim1: int, dim2: int
+) -> Any:
+    """Return zeros of `shape` with `g` on its diagonals: the gradient of `diagonal`."""
+    result = np.zeros(shape, g.dtype)
+    diagonal(result, offset, dim1, dim2)[...] = g
+    return result
+
+
+@diagonal_backward.gradient("g")
+def _(g, offset, dim1, dim2): return diagonal(g, offset, dim1, dim2)
+
+
+def _draw_plane(draw: Any) -> Any:
+    shape = draw.shape(min_dims=2)
+    first, second = (int(dim) for dim in draw.rng.permutation(len(shape))[:2])
+    return shape, draw.integer(-2, 2), first - len(shape) * draw.boolean(), second
+
+
+@diagonal.samples
+def _(draw):
+    shape, *options = _draw_plane(draw)
+    return draw.array(shape), *options
+
+
+@diagonal_backward.samples
+def _(draw):
+    shape, *options = _draw_plane(draw)
+    return draw.array(diagonal(np.empty(shape), *options).shape), shape, *options
+
+
+def _plane(name: str, ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
+    first, second = normalize_dim(name, dim1, ndim), normalize_dim(name, dim2, ndim)
+    if first == second:
+        raise RuntimeError(f"{name}: dim1 and dim2 must differ, got {dim1} and {dim2}")
+    return first, second
+
+
+@method("diag_embed")
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Return zeros with the last dimension of `input` on the diagonals of a plane `dim1`, `dim2`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.diag_embed(tg.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    if input.ndim == 0:
+        raise RuntimeError("diag_embed: expected at least 1 dimension, got a 0-d tensor")
+    first, second = sorted(_plane("diag_embed", input.ndim + 1, dim1, dim2))
+    shape, side = list(input.shape[:-1]), input.shape[-1] + abs(offset)
+    shape.insert(first, side)
+    shape.insert(second, side)
+    return diagonal_backward(input, tuple(shape), offset, dim1, dim2)
+
+
+@method("diag")
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Return a vector as the diagonal of a matrix, or a copy of the diagonal of a matrix.
+
+    Raises
+    ------
+    RuntimeError
+        If it is neither.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.diag(tg.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"diag: expected a vector or a matrix, got shape {input.shape}")
+    return diag_embed(input, diagonal) if input.ndim == 1 else clone(_diagonal_of(input, diagonal))
+
+
+_diagonal_of = diagonal  # `diag` has an argument of this name
+
+
 # -- joining and cutting -----------------------------------------------------------------------
 
 
@@ -582,6 +837,87 @@ def _(draw):
     return tensors, draw.dim(len(shape) + 1)
 
 
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along their second dimension; vectors along their only one.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.hstack([tg.tensor([1, 2]), tg.tensor(3)])
+    tensor([1, 2, 3])
+    """
+    parts = [reshape(x, (1,)) if x.ndim == 0 else x for x in tensors]
+    return cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along their first dimension; vectors are rows.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.vstack([tg.tensor([1, 2]), tg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return cat([reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
+
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along their third dimension; vectors are rows.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.dstack([tg.tensor([1, 2]), tg.tensor([3, 4])])
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
+    rows = [reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors]
+    return cat([unsqueeze(x, 2) if x.ndim == 2 else x for x in rows], 2)
+
+
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Return the coordinates of a grid: for each vector, a view of it along its own dimension.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        Vectors or numbers of one dtype; or one sequence of them.
+    indexing : {"ij", "xy"}
+        With "xy" the first two dimensions of the results are swapped.
+
+    Raises
+    ------
+    RuntimeError
+        If there are no tensors, one has more dimensions, the dtypes differ, or there is no such
+        `indexing`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x, y = tg.meshgrid(tg.tensor([1, 2]), tg.tensor([3, 4]), indexing="ij")
+    >>> x
+    tensor([[1, 1],
+            [2, 2]])
+    """
+    vectors = [reshape(x, (-1,)) if x.ndim == 0 else x for x in sizes_of(tensors)]
+    if not vectors or any(x.ndim > 1 for x in vectors):
+        raise RuntimeError(f"meshgrid: expected vectors, got {[x.shape for x in vectors]}")
+    if len({x.dtype for x in vectors}) > 1:
+        raise RuntimeError(f"meshgrid: the dtypes differ: {[str(x.dtype) for x in vectors]}")
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
+    full = tuple(x.shape[0] for x in vectors)
+    grids = [
+        broadcast_to(reshape(x, (-1,) + (1,) * (len(full) - i - 1)), full)
+        for i, x in enumerate(vectors)
+    ]
+    if indexing == "xy" and len(grids) > 1:
+        grids = [transpose(x, 0, 1) for x in grids]
+    return tuple(grids)
+
+
 @method("narrow")
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """Return a view of `length` slices along `dim`, from `start` on.
@@ -654,6 +990,40 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         raise RuntimeError(f"chunk: chunks must be at least 1, got {chunks}")
     size = -(-input.shape[dim] // chunks)
     return split(input, size if size else [0] * chunks, dim)
+
+
+@method("tensor_split")
+def tensor_split(
+    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Tensor, ...]:
+    """Cut a tensor along `dim` into a number of views of nearly one size, or at the indices.
+
+    Raises
+    ------
+    RuntimeError
+        If the number is not positive, or the tensor has no dimension.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> [part.tolist() for part in tg.tensor_split(tg.arange(5), 3)]
+    [[0, 1], [2, 3], [4]]
+    """
+    if input.ndim == 0:
+        raise RuntimeError("tensor_split: expected at least 1 dimension, got a 0-d tensor")
+    dim = normalize_dim("tensor_split", dim, input.ndim)
+    size = input.shape[dim]
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if count < 1:
+            raise RuntimeError(f"tensor_split: the number must be positive, got {count}")
+        large = size % count  # so many parts are one longer
+        cuts = [i * (size // count) + min(i, large) for i in range(1, count)]
+    else:
+        cuts = list(indices_or_sections)
+    before = (slice(None),) * dim
+    ends = zip([0, *cuts], [*cuts, size], strict=True)
+    return tuple(input[(*before, slice(start, stop))] for start, stop in ends)
 
 
 @method("unbind")
