@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 
+import tinygrad_cnn as tg
 from tinygrad_cnn.core.engine import grad
 from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.ops import activation as ops, reduce
 from tinygrad_cnn.testing import Draw
 
@@ -36,7 +38,25 @@ def gradients(function, values, seed=None, dtype=np.float64):
     return found.data.tolist()
 
 
+def normal(x):
+    return math.erfc(-x / math.sqrt(2)) / 2
+
+
+def gelu(x, approximate):
+    if approximate == "none":
+        return x * normal(x)
+    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
 ORACLES = {
+    "softplus": lambda x, beta, limit: x if x * beta > limit else math.log(1 + math.exp(beta * x)) / beta,
+    "logsigmoid": lambda x: -math.log(1 + math.exp(-x)),
+    "gelu": gelu,
+    "silu": lambda x: x / (1 + math.exp(-x)),
+    "mish": lambda x: x * math.tanh(math.log(1 + math.exp(x))),
+    "elu": lambda x, alpha, scale, rate: scale * (x if x > 0 else alpha * (math.exp(x * rate) - 1)),
+    "hardtanh": lambda x, low, high: min(max(x, low), high),
+    "hardswish": lambda x: x * min(max(x + 3, 0), 6) / 6,
     "relu": lambda x: x if x > 0 else 0,
     "leaky_relu": lambda x, slope: x if x > 0 else slope * x,
     "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
@@ -49,9 +69,10 @@ ORACLES = {
 def test_agrees_with_python(name):
     for seed in range(40):
         x, *options = drawn(name, seed)
-        expected = [ORACLES[name](v, *options) for v in x.ravel().tolist()]
-        got = registry[name](Tensor(x), *options)
-        np.testing.assert_allclose(got.data, np.reshape(expected, x.shape), rtol=1e-14, atol=0)
+        named = options.pop() if options and isinstance(options[-1], dict) else {}
+        expected = [ORACLES[name](v, *options, **named) for v in x.ravel().tolist()]
+        got = registry[name](Tensor(x), *options, **named)
+        np.testing.assert_allclose(got.data, np.reshape(expected, x.shape), rtol=1e-13, atol=0)
 
 
 @pytest.mark.oracle
@@ -195,3 +216,121 @@ def test_agrees_with_pytorch(name):
     expected.backward(torch.tensor(g))
     got.backward(g)
     np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+# -- compositions ------------------------------------------------------------------------------
+
+
+@pytest.mark.oracle("prelu")
+def test_prelu():
+    x = np.random.default_rng(0).normal(size=(2, 3, 2))
+    weight = np.array([0.5, -1.0, 2.0])
+    expected = [
+        [[v if v > 0 else w * v for v in row] for w, row in zip(weight, image, strict=True)] for image in x
+    ]
+    same(F.prelu(tensor(x, np.float64), tensor(weight, np.float64)), expected, np.float64)
+    same(F.prelu(tensor([-2.0, 2.0]), tensor([0.5])), [-1, 2])
+    same(F.prelu(tensor(-2.0), tensor(0.5)), -1)
+    for shape in [(2,), (1, 3)]:
+        with pytest.raises(RuntimeError, match=r"prelu: weight .* must have 1 element or one for each of 3"):
+            F.prelu(tensor(x), tensor(np.ones(shape)))
+
+
+def test_glu():
+    x = np.arange(8.0).reshape(2, 4)
+    expected = x[:, :2] / (1 + np.exp(-x[:, 2:]))
+    np.testing.assert_allclose(F.glu(tensor(x, np.float64)).data, expected, rtol=1e-14)
+    assert F.glu(tensor(x), 0).shape == (1, 4)
+    with pytest.raises(RuntimeError, match="glu: dim 0 has size 3, which is odd"):
+        F.glu(tensor([1.0, 2, 3]))
+    with pytest.raises(RuntimeError, match="glu: input has no dimensions"):
+        F.glu(tensor(1.0))
+    with pytest.raises(IndexError, match="glu: dim 2 is out of range"):
+        F.glu(tensor(x), 2)
+
+
+def test_errors_of_options():
+    x = tensor([1.0])
+    with pytest.raises(RuntimeError, match="gelu: approximate must be 'none' or 'tanh', got 'erf'"):
+        F.gelu(x, approximate="erf")
+    with pytest.raises(RuntimeError, match="celu: alpha must not be 0"):
+        F.celu(x, 0)
+    with pytest.raises(RuntimeError, match="softshrink: lambd must not be negative, got -1"):
+        F.softshrink(x, -1)
+    with pytest.raises(ValueError, match="hardtanh: min_val 2 is greater than max_val 1"):
+        F.hardtanh(x, 2, 1)
+
+
+def test_shrinking():
+    x = tensor([-2, -0.5, 0.25, 0.5, 2, nan])
+    same(F.hardshrink(x), [-2, 0, 0, 0, 2, nan])
+    same(F.softshrink(x), [-1.5, 0, 0, 0, 1.5, nan])
+    same(F.threshold(x, 0.25, 7), [7, 7, 7, 0.5, 2, nan])
+
+
+def test_gumbel_softmax_draws_in_proportion():
+    tg.manual_seed(0)
+    logits = tensor(np.broadcast_to(np.log([0.1, 0.2, 0.7]), (20_000, 3)), np.float32, requires_grad=True)
+    draws = F.gumbel_softmax(logits, hard=True)
+    np.testing.assert_allclose(np.sort(draws.data, 1), np.sort(np.eye(3)[draws.data.argmax(1)], 1), atol=1e-6)
+    np.testing.assert_allclose(draws.data.mean(0), [0.1, 0.2, 0.7], atol=0.01)
+    (g,) = grad(draws[:, 0].sum(), [logits])
+    assert np.abs(g.data).max() > 0
+    tg.manual_seed(0)
+    soft = F.gumbel_softmax(logits, tau=0.5, dim=1)
+    np.testing.assert_allclose(soft.data.sum(1), 1, rtol=1e-5)
+    assert (soft.data.argmax(1) == draws.data.argmax(1)).all()
+
+
+SMOOTH = ["gelu", "silu", "mish", "softplus", "logsigmoid", "elu", "selu", "celu"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_far_from_zero(name, dtype):
+    x = tensor([-1e4, -100, 100, 1e4], dtype, requires_grad=True)
+    out = getattr(F, name)(x)
+    (first,) = grad(out.sum(), [x], create_graph=True)
+    (second,) = grad(first.sum(), [x])
+    for found in (out, first, second):
+        assert np.isfinite(found.data).all()
+    np.testing.assert_allclose(second.data, 0, atol=1e-30)
+
+
+COMPARED = [
+    *[(name, {}) for name in SMOOTH],
+    *[(name, {}) for name in ("relu6", "hardtanh", "hardswish", "hardsigmoid", "softsign", "tanhshrink")],
+    *[(name, {}) for name in ("hardshrink", "softshrink")],
+    ("elu", {"alpha": 0.7}),
+    ("celu", {"alpha": 2.0}),
+    ("gelu", {"approximate": "tanh"}),
+    ("softplus", {"beta": 2, "threshold": 5}),
+    ("threshold", {"threshold": 0.5, "value": 2.0}),
+    ("glu", {"dim": 0}),
+    ("softmin", {"dim": 0}),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "options"), COMPARED)
+def test_two_derivatives_agree_with_pytorch(name, options, dtype):
+    torch = pytest.importorskip("torch")
+    points = [-100, -40, -6, -3, -1.5, -1, -0.5, -1e-3, 1e-3, 0.25, 0.5, 1, 1.5, 3, 6, 9, 25, 40]
+    if name in SMOOTH[:5] or name.startswith(("hard", "relu")):
+        points += [0.0, 0.0]
+    theirs = torch.tensor(np.asarray(points, dtype), requires_grad=True)
+    ours = tensor(points, dtype, requires_grad=True)
+    wanted, found = getattr(torch.nn.functional, name)(theirs, **options), getattr(F, name)(ours, **options)
+    # PyTorch's hardsigmoid rounds its slope of 1/6 to float32
+    rtol, atol = (1e-10, 1e-14) if dtype == np.float64 and name != "hardsigmoid" else (3e-5, 1e-6)
+    for _ in range(3):
+        np.testing.assert_allclose(found.data, wanted.detach().numpy(), rtol, atol)
+        rate = torch.linspace(0.5, 1.5, len(wanted), dtype=wanted.dtype)
+        if not (wanted.requires_grad and found.requires_grad):
+            break
+        (wanted,) = torch.autograd.grad(
+            (wanted * rate).sum(), theirs, create_graph=True, materialize_grads=True
+        )
+        (found,) = grad(
+            (found * Tensor(rate.numpy())).sum(), [ours], create_graph=True, materialize_grads=True
+        )

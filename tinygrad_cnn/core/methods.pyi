@@ -462,6 +462,8 @@ class TensorMethods:
         """Return ``input ** exponent``, broadcast; either may be a number."""
     def pow_(self, exponent: Any) -> Tensor:
         """Return ``input ** exponent``, broadcast; either may be a number."""
+    def prelu(self, weight: Any) -> Tensor:
+        """Return `input` where it is positive, and ``weight * input`` elsewhere [1]_."""
     def prod(
         self, dim: builtins.int | None = None, keepdim: builtins.bool = False, *, dtype: Any = None
     ) -> Tensor:

@@ -10,10 +10,31 @@ from tinygrad_cnn.core.op import Array
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops import activation
 from tinygrad_cnn.ops.activation import (
+    celu as celu,
+    elu as elu,
+    gelu as gelu,
+    glu as glu,
+    gumbel_softmax as gumbel_softmax,
+    hardshrink as hardshrink,
+    hardsigmoid as hardsigmoid,
+    hardswish as hardswish,
+    hardtanh as hardtanh,
     log_softmax as log_softmax,
+    logsigmoid as logsigmoid,
+    mish as mish,
+    prelu as prelu,
+    relu6 as relu6,
+    selu as selu,
     sigmoid as sigmoid,
+    silu as silu,
     softmax as softmax,
+    softmin as softmin,
+    softplus as softplus,
+    softshrink as softshrink,
+    softsign as softsign,
     tanh as tanh,
+    tanhshrink as tanhshrink,
+    threshold as threshold,
 )
 from tinygrad_cnn.ops.conv import conv2d as conv2d
 from tinygrad_cnn.ops.dropout import dropout as dropout
