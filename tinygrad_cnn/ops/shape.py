@@ -901,7 +901,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     tensor([[1, 1],
             [2, 2]])
     """
-    vectors = [reshape(x, (-1,)) if x.ndim == 0 else x for x in sizes_of(tensors)]
+    given: tuple[Any, ...] = sizes_of(tensors)
+    vectors = [reshape(x, (-1,)) if x.ndim == 0 else x for x in given]
     if not vectors or any(x.ndim > 1 for x in vectors):
         raise RuntimeError(f"meshgrid: expected vectors, got {[x.shape for x in vectors]}")
     if len({x.dtype for x in vectors}) > 1:
