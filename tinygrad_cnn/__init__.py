@@ -122,12 +122,17 @@ from .ops.indexing import (
     take_along_dim as take_along_dim,
 )
 from .ops.linalg import (
+    addmm as addmm,
+    addmv as addmv,
+    addr as addr,
+    baddbmm as baddbmm,
     bmm as bmm,
     dot as dot,
     matmul as matmul,
     mm as mm,
     mv as mv,
     outer as outer,
+    trace as trace,
 )
 from .ops.math import (
     acos as acos,

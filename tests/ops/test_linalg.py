@@ -179,3 +179,64 @@ def test_agrees_with_pytorch():
         out.sum().backward()
         for mine, theirs in zip(grad(ours, [p, q], np.ones(ours.shape)), (a.grad, b.grad), strict=True):
             np.testing.assert_allclose(mine.data, theirs.numpy(), rtol=1e-10)
+
+
+ADDED = {
+    "addmm": ((3,), (2, 4), (4, 3)), "addmv": ((), (2, 4), (4,)), "addr": ((2, 1), (2,), (3,)),
+    "baddbmm": ((2, 3), (5, 2, 4), (5, 4, 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADDED)
+@pytest.mark.parametrize(("beta", "alpha"), [(1, 1), (0.5, 2), (2, 0), (0, 3)])
+def test_products_added(name, beta, alpha):
+    rng = np.random.default_rng(0)
+    start, x, y = (rng.normal(size=shape) for shape in ADDED[name])
+    if name == "addr":
+        product = x[:, None] * y
+    else:
+        product = naive_matmul(x, y)
+    found = getattr(Tensor(start), name)(Tensor(x), Tensor(y), beta=beta, alpha=alpha)
+    np.testing.assert_allclose(found.data, beta * start + alpha * product, rtol=1e-12)
+    missing = getattr(ops, name)(Tensor(start * np.nan), Tensor(x), Tensor(y), beta=0)
+    np.testing.assert_allclose(missing.data, product, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ADDED)
+def test_products_added_as_pytorch(name):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in ADDED[name]]
+    results = []
+    for module, leaves, backward in (
+        (ops, [Tensor(a, requires_grad=True) for a in arrays], grad),
+        (torch, [torch.tensor(a, requires_grad=True) for a in arrays], torch.autograd.grad),
+    ):
+        out = getattr(module, name)(*leaves, beta=0.5, alpha=2)
+        firsts = backward((out**3).sum(), leaves, create_graph=True)
+        seconds = backward((firsts[1] ** 2).sum(), leaves)
+        results.append([t.detach().numpy() for t in (out, *firsts, *seconds)])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_trace():
+    x = rand(2, 3, dtype=float64, requires_grad=True)
+    out = ops.trace(x)
+    assert out.item() == x.data[0, 0] + x.data[1, 1]
+    (found,) = grad(out, x)
+    assert found.tolist() == [[1, 0, 0], [0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ops.addmm(zeros(4), zeros(2, 3), zeros(3, 2)), "does not broadcast"),
+        (lambda: ops.addmm(zeros(2, dtype=float64), zeros(2, 3), zeros(3, 2)), "addmm: expected tensors of one"),
+        (lambda: ops.addmv(zeros(5, 2), zeros(2, 3), zeros(3)), "does not broadcast"),
+        (lambda: ops.trace(zeros(3)), "trace: input must have 2 dimensions"),
+    ],
+)  # fmt: skip
+def test_errors_of_sums_and_traces(call, message):
+    with pytest.raises(RuntimeError, match=message):
+        call()

@@ -113,6 +113,18 @@ class TensorMethods:
         """Return ``input + value * tensor1 * tensor2``, broadcast."""
     def addcmul_(self, tensor1: Any, tensor2: Any, *, value: builtins.float = 1) -> Tensor:
         """Return ``input + value * tensor1 * tensor2``, broadcast."""
+    def addmm(
+        self, mat1: Any, mat2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * (mat1 @ mat2)``, for two matrices."""
+    def addmv(
+        self, mat: Any, vec: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * (mat @ vec)``; see `addmm`."""
+    def addr(
+        self, vec1: Any, vec2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * outer(vec1, vec2)``; see `addmm`."""
     def all(
         self,
         dim: builtins.int | tuple[builtins.int, ...] | None = None,
@@ -173,6 +185,10 @@ class TensorMethods:
         """Return the inverse of `tanh`; NaN outside [-1, 1]."""
     def atanh_(self) -> Tensor:
         """Return the inverse of `tanh`; NaN outside [-1, 1]."""
+    def baddbmm(
+        self, batch1: Any, batch2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * (batch1 @ batch2)``, for two batches; see `addmm`."""
     def bernoulli(self, p: builtins.float | None = None, *, generator: Any = None) -> Tensor:
         """Return 1 with the probabilities `input` (or all `p`), else 0, in the dtype of `input`."""
     def bernoulli_(self, p: builtins.float = 0.5, *, generator: Any = None) -> Tensor:
@@ -607,6 +623,8 @@ class TensorMethods:
         sorted: builtins.bool = True,
     ) -> Any:
         """Return the `k` largest elements along `dim`, or the smallest, in order."""
+    def trace(self) -> Tensor:
+        """Return the sum of the diagonal of a matrix."""
     def transpose(self, dim0: builtins.int, dim1: builtins.int) -> Tensor:
         """Return a view with two dimensions swapped."""
     def tril(self, diagonal: builtins.int = 0) -> Tensor:

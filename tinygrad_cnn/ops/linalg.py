@@ -11,7 +11,8 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from .elementwise import mul
-from .shape import reshape, sum_to_size, unsqueeze
+from .reduce import sum
+from .shape import broadcast_to, diagonal, reshape, sum_to_size, unsqueeze
 
 # -- matmul ------------------------------------------------------------------------------------
 
@@ -153,6 +154,82 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """
     _with_ndim("outer", 1, input=input, vec2=vec2)
     return mul(unsqueeze(input, 1), vec2)
+
+
+def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
+    """Return ``beta * input + alpha * product``; without `input` where `beta` is 0."""
+    _check_dtypes(name, input, product)
+    product = product if alpha == 1 else product * alpha
+    start = broadcast_to(input, product.shape)
+    if beta == 0:  # NaN in it must not pass
+        return product
+    return (start if beta == 1 else start * beta) + product
+
+
+@method("addmm")
+def addmm(
+    input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return ``beta * input + alpha * (mat1 @ mat2)``, for two matrices.
+
+    Parameters
+    ----------
+    input : Tensor
+        Broadcast to the shape of the product; left out where `beta` is 0.
+    mat1 : Tensor, shape (n, k)
+    mat2 : Tensor, shape (k, m)
+    beta, alpha : number
+
+    Raises
+    ------
+    RuntimeError
+        If shapes do not match or dtypes differ.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.addmm(tg.ones(2), tg.ones(1, 3), tg.ones(3, 2), beta=2)
+    tensor([[5., 5.]])
+    """
+    return _added("addmm", input, mm(mat1, mat2), beta, alpha)
+
+
+@method("baddbmm")
+def baddbmm(
+    input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return ``beta * input + alpha * (batch1 @ batch2)``, for two batches; see `addmm`."""
+    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+
+
+@method("addmv")
+def addmv(
+    input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return ``beta * input + alpha * (mat @ vec)``; see `addmm`."""
+    return _added("addmv", input, mv(mat, vec), beta, alpha)
+
+
+@method("addr")
+def addr(
+    input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """Return ``beta * input + alpha * outer(vec1, vec2)``; see `addmm`."""
+    return _added("addr", input, outer(vec1, vec2), beta, alpha)
+
+
+@method("trace")
+def trace(input: Tensor) -> Tensor:
+    """Return the sum of the diagonal of a matrix.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.trace(tg.tensor([[1, 2], [3, 4]]))
+    tensor(5)
+    """
+    _with_ndim("trace", 2, input=input)
+    return sum(diagonal(input))
 
 
 # -- linear ------------------------------------------------------------------------------------
