@@ -264,6 +264,9 @@ def test_multinomial():
         (lambda: ops.multinomial(ops.tensor([1.0, -1.0]), 1), "multinomial: weights must be"),
         (lambda: ops.multinomial(ops.zeros(2), 1), "multinomial: weights must be"),
         (lambda: ops.multinomial(ops.ones(2), 0), "multinomial: expected 1 or 2 dimensions"),
+        (lambda: ops.multinomial(ops.arange(1, 3), 1), "multinomial: expected a floating dtype"),
+        (lambda: ops.arange(float("inf")), "arange: the range from 0 to inf is not finite"),
+        (lambda: ops.linspace(ops.ones(2), 3, 4), "linspace: start and end must be numbers"),
     ],
 )  # fmt: skip
 def test_random_errors(call, message):
@@ -284,3 +287,8 @@ def test_initialisers_keep_memory_and_dtype_and_are_in_place():
     with no_grad():
         leaf.normal_()
     assert leaf.requires_grad
+
+
+def test_normal_takes_a_dtype():
+    drawn = ops.normal(1.0, 0.5, (2, 3), dtype=np.float64, requires_grad=True)
+    assert (drawn.shape, drawn.dtype, drawn.requires_grad) == ((2, 3), np.float64, True)

@@ -419,3 +419,8 @@ def test_agrees_with_pytorch(index):
     theirs = tuple(map(convert, index)) if isinstance(index, tuple) else convert(index)
     x = np.arange(60.0).reshape(SHAPE)
     np.testing.assert_array_equal(Tensor(x)[index].data, torch.tensor(x)[theirs].numpy(), strict=True)
+
+
+def test_take_along_dim_counts_negative_indices_from_the_end():
+    x = tensor([[3, 1, 2], [5, 6, 4]])
+    assert ops.take_along_dim(x, tensor([[-1], [0]]), dim=1).tolist() == [[2], [5]]

@@ -202,7 +202,7 @@ def arange(
     Raises
     ------
     RuntimeError
-        If `step` is 0 or leads away from `end`.
+        If `step` is 0 or leads away from `end`, or the range is infinite.
 
     Examples
     --------
@@ -214,6 +214,8 @@ def arange(
         start, end = 0, start
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: step {step} does not lead from {start} to {end}")
+    if not math.isfinite(start) or not math.isfinite(end):
+        raise RuntimeError(f"arange: the range from {start} to {end} is not finite")
     whole = not any(isinstance(n, (float, np.floating)) for n in (start, end, step))
     target = _dtype("arange", dtype, int64 if whole else None)
     count = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
@@ -235,6 +237,10 @@ def linspace(
     """
     if steps < 0:
         raise RuntimeError(f"linspace: steps must not be negative, got {steps}")
+    if np.ndim(start) or np.ndim(end):
+        raise RuntimeError(
+            f"linspace: start and end must be numbers, got shapes {np.shape(start)} and {np.shape(end)}"
+        )
     values = np.linspace(start, end, steps)
     return _leaf(values.astype(_dtype("linspace", dtype)), requires_grad)
 
@@ -415,7 +421,13 @@ def bernoulli(
 
 
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return random numbers of normal distributions.
 
@@ -426,6 +438,9 @@ def normal(
     size : tuple of int, optional
         Where both are numbers, the shape of the result.
     generator : Generator, optional
+    dtype : dtype, optional
+        Where not given, that of `mean` and `std`.
+    requires_grad : bool
 
     Raises
     ------
@@ -445,8 +460,9 @@ def normal(
         shape = np.broadcast_shapes(means.shape, stds.shape)
     else:
         shape = _sizes("normal", (size,))
-    dtype = _floating("normal", np.result_type(means, stds))
-    return tensor_from(np.asarray(means + stds * _gaussian(shape, dtype, generator)).astype(dtype))
+    dtype = _floating("normal", dtype, np.result_type(means, stds))
+    values = np.asarray(means + stds * _gaussian(shape, dtype, generator))
+    return _leaf(values.astype(dtype), requires_grad)
 
 
 def multinomial(
@@ -471,7 +487,7 @@ def multinomial(
     Raises
     ------
     RuntimeError
-        If weights are negative, not finite or all 0, or there are fewer than are to be drawn.
+        If weights are not floating, negative, not finite or all 0, or fewer than are to be drawn.
 
     Examples
     --------
@@ -484,6 +500,7 @@ def multinomial(
             f"multinomial: expected 1 or 2 dimensions and num_samples > 0, "
             f"got {input.shape} and {num_samples}"
         )
+    _floating("multinomial", input.dtype)
     stream = _stream(generator)
     drawn = []
     for row in np.atleast_2d(input.data).astype(np.float64):

@@ -405,6 +405,8 @@ def _check_range(name: str, index: np.ndarray, size: int) -> None:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """Pick elements along `dim` (of the flat tensor, if None), broadcasting the other dimensions.
 
+    With `dim`, a negative index counts from the end.
+
     Examples
     --------
     >>> import tinygrad_cnn as tg
@@ -429,6 +431,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         )
     full = [m if n == 1 else n for n, m in pairs]
     source = broadcast_to(input, (*full[:dim], input.shape[dim], *full[dim + 1 :]))
+    indices = where(indices < 0, indices + input.shape[dim], indices)
     places = broadcast_to(indices, (*full[:dim], indices.shape[dim], *full[dim + 1 :]))
     return gather(source, dim, places)
 

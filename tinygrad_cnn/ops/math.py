@@ -689,6 +689,8 @@ def isclose(
 
     Equal infinities are close, and NaN to NaN if `equal_nan`.
     """
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must not be negative, got {rtol} and {atol}")
     return np.isclose(input, other, rtol, atol, equal_nan)
 
 
