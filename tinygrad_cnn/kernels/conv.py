@@ -19,7 +19,7 @@ element is a sum over W columns, of which only KW count.
 
     weight [G, O/G, K]  @  columns [G, K, n*OH*OW]  ->  out [O,n,OH,OW],   K = C/G*KH*KW
 
-made for a tile of images at a time, so that the columns stay in the second-level cache.
+made for a tile of images at a time, so that the columns stay in the cache.
 
 Both return an array of logical shape N, C, H, W in their own memory order.
 
@@ -37,8 +37,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-TILE = 1 << 20
-"""Bytes of columns made at a time: what a core's second-level cache holds."""
+TILE = 1 << 22
+"""Bytes of columns made at a time.
+
+Of 32 x 16 x 32 x 32 -> 32 channels with 3 x 3 kernels, all three products take 16 ms with tiles
+of 1 MiB, 12.7 with 4, 11.4 with the whole batch at once (32 MiB): matrix products as small as the
+second-level cache do not keep two threads busy.
+"""
 
 
 class Geometry(NamedTuple):
