@@ -12,7 +12,7 @@ from tinygrad_cnn.kernels.memory import keep_freed_memory
 from tinygrad_cnn.kernels.reduce import sum_over
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_sum_over(order, keepdims):
     x = np.random.default_rng(0).standard_normal((4, 3, 5)).transpose(order)
