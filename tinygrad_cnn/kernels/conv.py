@@ -66,6 +66,14 @@ class Geometry(NamedTuple):
         return height, width
 
 
+def same_padding(
+    kernel: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the padding with which stride 1 keeps the size; an odd zero goes to the end."""
+    height, width = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+    return (height // 2, height - height // 2), (width // 2, width - width // 2)
+
+
 def conv2d(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry
 ) -> np.ndarray:

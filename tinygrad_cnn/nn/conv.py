@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.kernels.conv import same_padding
 
 from . import functional as F, init
 from .module import Module
@@ -114,8 +115,7 @@ class Conv2d(Module):
         if isinstance(self.padding, tuple):
             height, width = self.padding
             return width, width, height, height
-        total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-        (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in total)  # "same"
+        (top, bottom), (left, right) = same_padding(self.kernel_size, self.dilation)
         return left, right, top, bottom
 
     def extra_repr(self) -> str:

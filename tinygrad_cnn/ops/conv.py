@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.kernels import conv as kernel
-from tinygrad_cnn.kernels.conv import Geometry
+from tinygrad_cnn.kernels.conv import Geometry, same_padding
 
 from . import reduce
 
@@ -83,7 +83,7 @@ def conv2d(
         raise RuntimeError(
             f"conv2d: bias has shape {bias.shape}, weight {weight.shape} expects {weight.shape[:1]}"
         )
-    out = kernel.conv2d(_batched(input), weight, bias, geometry)
+    out = kernel.conv2d(batched(input), weight, bias, geometry)
     return out[0] if input.ndim == 3 else out
 
 
@@ -121,7 +121,7 @@ def conv2d_input(
     """Return the gradient of `conv2d` with respect to its input, of shape `input_shape`."""
     geometry = _geometry("conv2d_input", input_shape, weight.shape, stride, padding, dilation, groups)
     batch_shape = input_shape if len(input_shape) == 4 else (1, *input_shape)
-    out = kernel.conv2d_input(_batched(cotangent), weight, batch_shape, geometry)
+    out = kernel.conv2d_input(batched(cotangent), weight, batch_shape, geometry)
     return out[0] if len(input_shape) == 3 else out
 
 
@@ -153,7 +153,7 @@ def conv2d_weight(
 ) -> Any:
     """Return the gradient of `conv2d` with respect to its weight, of shape `weight_shape`."""
     geometry = _geometry("conv2d_weight", input.shape, weight_shape, stride, padding, dilation, groups)
-    return kernel.conv2d_weight(_batched(cotangent), _batched(input), weight_shape, geometry)
+    return kernel.conv2d_weight(batched(cotangent), batched(input), weight_shape, geometry)
 
 
 @conv2d_weight.gradient("cotangent")
@@ -172,7 +172,8 @@ def _(draw):
     return draw.array(_output_shape(image, weight, options)), draw.array(image), weight, options
 
 
-def _batched(x: Any) -> Any:
+def batched(x: Any) -> Any:
+    """Return a single image (C, H, W) as a batch of one."""
     return x[None] if x.ndim == 3 else x
 
 
@@ -228,8 +229,8 @@ def _geometry(
             raise ValueError(f'{name}: padding must be "same", "valid" or ints, got {padding!r}')
         if padding == "same" and strides != (1, 1):
             raise ValueError(f'{name}: padding="same" needs stride 1, got {stride!r}')
-        total = [d * (k - 1) * (padding == "same") for d, k in zip(dilations, kernel_size, strict=True)]
-        (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in total)
+        same = same_padding(kernel_size, dilations)
+        (top, bottom), (left, right) = same if padding == "same" else ((0, 0), (0, 0))
     else:
         top, left = pair(name, "padding", padding, 0)
         bottom, right = top, left

@@ -11,7 +11,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.kernels import pool as kernel
 from tinygrad_cnn.kernels.pool import Window
 
-from .conv import Pair, pair
+from .conv import Pair, batched, pair
 
 # -- maxima ------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ def max_pool2d(
               [13., 15.]]]])
     """
     window = _window("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
-    out, taps = max_pool2d_with_taps(_batched(input), window)
+    out, taps = max_pool2d_with_taps(batched(input), window)
     if input.ndim == 3:
         out, taps = out[0], taps[0]
     if not return_indices:
@@ -223,7 +223,7 @@ def avg_pool2d(
     if divisor_override is not None and divisor_override == 0:
         raise RuntimeError("avg_pool2d: divisor_override must not be 0")
     window = _window("avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode)
-    out = _avg_pool2d(_batched(input), window, count_include_pad, divisor_override)
+    out = _avg_pool2d(batched(input), window, count_include_pad, divisor_override)
     return out[0] if input.ndim == 3 else out
 
 
@@ -294,12 +294,8 @@ def adaptive_avg_pool2d(
     if len(sizes) != 2:
         raise TypeError(f"adaptive_avg_pool2d: output_size must be an int or a pair, got {output_size!r}")
     kept = [n if size is None else size for n, size in zip(input.shape[-2:], sizes, strict=True)]
-    out = _adaptive_avg_pool2d(_batched(input), pair("adaptive_avg_pool2d", "output_size", kept, 0))
+    out = _adaptive_avg_pool2d(batched(input), pair("adaptive_avg_pool2d", "output_size", kept, 0))
     return out[0] if input.ndim == 3 else out
-
-
-def _batched(x: Any) -> Any:
-    return x[None] if x.ndim == 3 else x
 
 
 def _check_image(name: str, input: Any) -> None:
