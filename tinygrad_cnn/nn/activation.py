@@ -12,7 +12,19 @@ from .module import Module
 from .parameter import uninitialised
 
 
-class ReLU(Module):
+class _InPlace(Module):
+    """An activation whose only option is `inplace`: accepted, and nothing is done in place."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def extra_repr(self) -> str:
+        """Return the option if it is not the default."""
+        return "inplace=True" if self.inplace else ""
+
+
+class ReLU(_InPlace):
     """``max(input, 0)``; `inplace` is accepted, and nothing is done in place.
 
     Examples
@@ -22,17 +34,9 @@ class ReLU(Module):
     tensor([0., 2.])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         """Apply elementwise."""
         return F.relu(input)
-
-    def extra_repr(self) -> str:
-        """Return the option if it is not the default."""
-        return "inplace=True" if self.inplace else ""
 
 
 class LeakyReLU(Module):
@@ -135,7 +139,7 @@ class LogSoftmax(Module):
         return f"dim={self.dim}"
 
 
-class ReLU6(Module):
+class ReLU6(_InPlace):
     """``min(max(input, 0), 6)``.
 
     Examples
@@ -145,17 +149,9 @@ class ReLU6(Module):
     tensor([0., 2.])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         """Apply elementwise."""
         return F.relu6(input)
-
-    def extra_repr(self) -> str:
-        """Return the options."""
-        return "inplace=True" if self.inplace else ""
 
 
 class Hardtanh(Module):
@@ -231,7 +227,7 @@ class CELU(Module):
         return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
 
 
-class SELU(Module):
+class SELU(_InPlace):
     """`ELU`, so scaled that normal inputs stay normal through many layers.
 
     Examples
@@ -241,17 +237,9 @@ class SELU(Module):
     tensor([-1.1113,  2.1014])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         """Apply elementwise."""
         return F.selu(input)
-
-    def extra_repr(self) -> str:
-        """Return the options."""
-        return "inplace=True" if self.inplace else ""
 
 
 class GELU(Module):
@@ -277,7 +265,7 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class SiLU(Module):
+class SiLU(_InPlace):
     """``input * sigmoid(input)``.
 
     Examples
@@ -287,20 +275,12 @@ class SiLU(Module):
     tensor([-0.2689,  1.7616])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         """Apply elementwise."""
         return F.silu(input)
 
-    def extra_repr(self) -> str:
-        """Return the options."""
-        return "inplace=True" if self.inplace else ""
 
-
-class Mish(Module):
+class Mish(_InPlace):
     """``input * tanh(softplus(input))``.
 
     Examples
@@ -310,17 +290,9 @@ class Mish(Module):
     tensor([-0.3034,  1.944 ])
     """
 
-    def __init__(self, inplace: bool = False) -> None:
-        super().__init__()
-        self.inplace = inplace
-
     def forward(self, input: Tensor) -> Tensor:
         """Apply elementwise."""
         return F.mish(input)
-
-    def extra_repr(self) -> str:
-        """Return the options."""
-        return "inplace=True" if self.inplace else ""
 
 
 class Hardswish(Module):
