@@ -15,7 +15,7 @@ from tinygrad_cnn.kernels.reduce import sum_over
 
 from . import shape
 from ._dims import normalize_dim, normalize_dims
-from .elementwise import exp, maximum, minimum, quiet, where
+from .elementwise import abs, exp, maximum, minimum, quiet, sign, where
 
 # -- what reductions share ---------------------------------------------------------------------
 
@@ -247,6 +247,157 @@ def logsumexp(input: Tensor, dim: int | tuple[int, ...], keepdim: bool = False) 
     tensor(10000.693)
     """
     return _logsumexp(input, dim, keepdim)[0]
+
+
+# -- norms -------------------------------------------------------------------------------------
+
+
+@op(name="vector_norm", formula="‖x‖")
+@quiet
+def _vector_norm(
+    input: Array, ord: float, dim: int | tuple[int, ...] | None, keepdim: bool
+) -> Any:
+    dims = normalize_dims("vector_norm", dim, input.ndim)
+    _check_floating("vector_norm", input)
+    if (ord < 0 or ord == math.inf) and not _count(input.shape, dims):
+        raise RuntimeError(
+            f"vector_norm: dim {dims} of shape {input.shape} has no elements, "
+            f"for which there is no norm of order {ord}"
+        )
+    size = np.abs(widened(input))
+    if ord == 0:
+        result = np.count_nonzero(size, axis=dims, keepdims=keepdim)
+    elif math.isinf(ord):
+        result = (np.max if ord > 0 else np.min)(size, axis=dims, keepdims=keepdim)
+    else:
+        # relative to the element that counts most, so that no power overflows or underflows
+        extremum = np.max(size, dims, initial=0, keepdims=True) if ord > 0 else (
+            np.min(size, dims, keepdims=True)
+        )
+        usable = np.isfinite(extremum) & (extremum > 0)
+        scale = np.where(usable, extremum, 1).astype(size.dtype)
+        total = sum_over((size / scale) ** ord, dims, keepdim)
+        result = total ** (1 / ord) * (scale if keepdim else np.squeeze(scale, dims))
+    return np.asarray(result).astype(input.dtype, copy=False)
+
+
+@_vector_norm.gradient("input")
+def _(g, input, out, ord, dim, keepdim):
+    if math.isinf(ord):
+        return sign(input) * shared_among_equals(g, abs(input), out, dim, keepdim)
+    g, out = _spread(g, input.shape, dim, keepdim), _spread(out, input.shape, dim, keepdim)
+    if ord == 0:
+        return where(True, 0, g)
+    # sign(x) (|x| / out)^(ord - 1), and 0 where that, or its own derivative, is not defined
+    undefined = out == 0 if ord == 2 else (out == 0) | (input == 0)
+    out = where(undefined, 1, out)
+    if ord == 2:
+        slope = input / out
+    else:
+        slope = sign(input) * (where(undefined, 1, abs(input)) / out) ** (ord - 1)
+    return where(undefined, 0, g * slope)
+
+
+@_vector_norm.samples
+def _(draw):
+    full = draw.shape()
+    x = draw.array(full, avoid=[0], distinct=True)
+    ord = draw.choice([2, 1, 0, 3, 2.5, 1.5, 0.5, -1, math.inf, -math.inf])
+    return x, ord, draw.dims(len(full)), draw.boolean()
+
+
+def vector_norm(
+    input: Tensor,
+    ord: float = 2,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the norm of vectors: ``sum(abs(input) ** ord) ** (1 / ord)``.
+
+    It neither overflows nor underflows where the result does not. The gradient is 0 where it is
+    not defined, as that of the length of a vector of zeros.
+
+    Parameters
+    ----------
+    input : Tensor
+        Floating.
+    ord : number
+        ``inf`` is the largest magnitude, ``-inf`` the smallest, 0 the number of elements that
+        are not 0.
+    dim : int or tuple of int, optional
+        The dimensions of the vectors; all, as one vector, where not given.
+    keepdim : bool
+        Leave the reduced dimensions in the shape, with size 1.
+    dtype : dtype, optional
+        Convert the input first; not to a smaller one.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If one is named twice, the input is not floating, or a vector without elements has no
+        such norm.
+    TypeError
+        If `ord` is not a number.
+
+    Examples
+    --------
+    >>> import math
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[3.0, 4.0], [0.0, -2.0]])
+    >>> tg.linalg.vector_norm(x, dim=1), tg.linalg.vector_norm(x, math.inf)
+    (tensor([5., 2.]), tensor(4.))
+    """
+    if not isinstance(ord, (builtins.int, builtins.float)):
+        raise TypeError(f"vector_norm: ord must be a number, got {ord!r}")
+    if dtype is not None:
+        _check_floating("vector_norm", input)
+        dtype = shape.as_dtype("vector_norm", dtype)
+        if not np.can_cast(input.dtype, dtype):
+            raise RuntimeError(f"vector_norm: {input.dtype} would lose digits as {dtype}")
+        input = shape.convert(input, dtype)
+    return _vector_norm(input, ord, dim, keepdim)
+
+
+@method("norm")
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the norm of all elements, or of vectors along `dim`; see `linalg.vector_norm`.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : number, "fro" or None
+        The order; the last two mean 2.
+    dim : int or tuple of int, optional
+    keepdim : bool
+    dtype : dtype, optional
+
+    Raises
+    ------
+    RuntimeError
+        If there is no such norm. That of the singular values, ``"nuc"``, is in
+        `linalg.matrix_norm`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[3.0, 4.0], [0.0, 12.0]])
+    >>> tg.norm(x), tg.norm(x, 1, dim=0)
+    (tensor(13.), tensor([ 3., 16.]))
+    """
+    if isinstance(p, str) and p != "fro":
+        raise RuntimeError(f"norm: p must be a number or 'fro', got {p!r}")
+    ord = 2 if p is None or isinstance(p, str) else p
+    return vector_norm(input, ord, dim, keepdim, dtype=dtype)
 
 
 # -- variance ----------------------------------------------------------------------------------
