@@ -42,6 +42,32 @@ from .ops.activation import (
     softmax as softmax,
     tanh as tanh,
 )
+from .ops.aliases import (
+    absolute as absolute,
+    arccos as arccos,
+    arccosh as arccosh,
+    arcsin as arcsin,
+    arcsinh as arcsinh,
+    arctan as arctan,
+    arctan2 as arctan2,
+    arctanh as arctanh,
+    clip as clip,
+    concat as concat,
+    concatenate as concatenate,
+    divide as divide,
+    fix as fix,
+    ger as ger,
+    greater as greater,
+    greater_equal as greater_equal,
+    less as less,
+    less_equal as less_equal,
+    moveaxis as moveaxis,
+    multiply as multiply,
+    negative as negative,
+    not_equal as not_equal,
+    row_stack as row_stack,
+    subtract as subtract,
+)
 from .ops.conv import (
     conv2d as conv2d,
 )
@@ -111,6 +137,7 @@ from .ops.elementwise import (
     sqrt as sqrt,
     square as square,
     sub as sub,
+    true_divide as true_divide,
     where as where,
 )
 from .ops.indexing import (
@@ -183,6 +210,7 @@ from .ops.reduce import (
     max as max,
     mean as mean,
     min as min,
+    norm as norm,
     prod as prod,
     std as std,
     sum as sum,
@@ -234,6 +262,18 @@ from .ops.shape import (
     unflatten as unflatten,
     unsqueeze as unsqueeze,
     vstack as vstack,
+)
+from .ops.special import (
+    copysign as copysign,
+    deg2rad as deg2rad,
+    float_power as float_power,
+    heaviside as heaviside,
+    isneginf as isneginf,
+    isposinf as isposinf,
+    logical_xor as logical_xor,
+    logit as logit,
+    rad2deg as rad2deg,
+    signbit as signbit,
 )
 from .random import (
     Generator as Generator,

@@ -93,6 +93,10 @@ class TensorMethods:
         """Return the absolute value; its gradient at 0 is 0."""
     def abs_(self) -> Tensor:
         """Return the absolute value; its gradient at 0 is 0."""
+    def absolute(self) -> Tensor:
+        """Return the absolute value; its gradient at 0 is 0."""
+    def absolute_(self) -> Tensor:
+        """Return the absolute value; its gradient at 0 is 0."""
     def acos(self) -> Tensor:
         """Return the angle of which `input` is the cosine; NaN outside [-1, 1]."""
     def acos_(self) -> Tensor:
@@ -153,6 +157,34 @@ class TensorMethods:
         keepdim: builtins.bool = False,
     ) -> Tensor:
         """Return whether some element is not 0, over one dimension, several, or all."""
+    def arccos(self) -> Tensor:
+        """Return the angle of which `input` is the cosine; NaN outside [-1, 1]."""
+    def arccos_(self) -> Tensor:
+        """Return the angle of which `input` is the cosine; NaN outside [-1, 1]."""
+    def arccosh(self) -> Tensor:
+        """Return the inverse of `cosh`; NaN below 1."""
+    def arccosh_(self) -> Tensor:
+        """Return the inverse of `cosh`; NaN below 1."""
+    def arcsin(self) -> Tensor:
+        """Return the angle of which `input` is the sine; NaN outside [-1, 1]."""
+    def arcsin_(self) -> Tensor:
+        """Return the angle of which `input` is the sine; NaN outside [-1, 1]."""
+    def arcsinh(self) -> Tensor:
+        """Return the inverse of `sinh`."""
+    def arcsinh_(self) -> Tensor:
+        """Return the inverse of `sinh`."""
+    def arctan(self) -> Tensor:
+        """Return the angle of which `input` is the tangent."""
+    def arctan2(self, other: Any) -> Tensor:
+        """Return the angle of the point whose ordinate is `input` and whose abscissa is `other`."""
+    def arctan2_(self, other: Any) -> Tensor:
+        """Return the angle of the point whose ordinate is `input` and whose abscissa is `other`."""
+    def arctan_(self) -> Tensor:
+        """Return the angle of which `input` is the tangent."""
+    def arctanh(self) -> Tensor:
+        """Return the inverse of `tanh`; NaN outside [-1, 1]."""
+    def arctanh_(self) -> Tensor:
+        """Return the inverse of `tanh`; NaN outside [-1, 1]."""
     def argmax(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
         """Return the index of the first maximum along a dimension, or in the flattened tensor."""
     def argmin(self, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Tensor:
@@ -233,12 +265,20 @@ class TensorMethods:
         """Return ``clamp(input, min=min)``."""
     def clamp_min_(self, min: Any) -> Tensor:
         """Return ``clamp(input, min=min)``."""
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """Return `input`, raised to `min` and then lowered to `max`."""
+    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
+        """Return `input`, raised to `min` and then lowered to `max`."""
     def clone(self) -> Tensor:
         """Return a copy, in the same order in memory."""
     def contiguous(self) -> Tensor:
         """Return a copy in C order; the tensor itself if it has it."""
     def copy_(self, source: Any) -> Tensor:
         """Set the elements to those of `source`, broadcast, and return the tensor."""
+    def copysign(self, other: Any) -> Tensor:
+        """Return the size of `input` with the sign of `other`, broadcast."""
+    def copysign_(self, other: Any) -> Tensor:
+        """Return the size of `input` with the sign of `other`, broadcast."""
     def cos(self) -> Tensor:
         """Return the cosine."""
     def cos_(self) -> Tensor:
@@ -251,6 +291,10 @@ class TensorMethods:
         """Return the products of the elements up to each one along `dim`."""
     def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the sums of the elements up to each one along `dim`."""
+    def deg2rad(self) -> Tensor:
+        """Return degrees as radians."""
+    def deg2rad_(self) -> Tensor:
+        """Return degrees as radians."""
     def diag(self, diagonal: builtins.int = 0) -> Tensor:
         """Return a vector as the diagonal of a matrix, or a copy of the diagonal of a matrix."""
     def diag_embed(
@@ -264,6 +308,10 @@ class TensorMethods:
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
+    def divide(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
+    def divide_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def dot(self, tensor: Any) -> Tensor:
         """Return the inner product of two vectors."""
@@ -299,12 +347,20 @@ class TensorMethods:
         """Return ``exp(input) - 1``, accurate also near 0."""
     def fill_(self, value: Any) -> Tensor:
         """Set every element to `value`, and return the tensor."""
+    def fix(self) -> Tensor:
+        """Return the integer next to it towards 0; gradient 0."""
+    def fix_(self) -> Tensor:
+        """Return the integer next to it towards 0; gradient 0."""
     def flatten(self, start_dim: builtins.int = 0, end_dim: builtins.int = -1) -> Tensor:
         """Join the dimensions from `start_dim` to `end_dim`, both included, into one."""
     def flip(self, *sizes: Any) -> Tensor:
         """Return a copy with the order of the elements reversed along `dims`."""
     def float(self) -> Tensor:
         """Return the values as float32."""
+    def float_power(self, exponent: Any) -> Tensor:
+        """Return `pow`, computed in float64."""
+    def float_power_(self, exponent: Any) -> Tensor:
+        """Return `pow`, computed in float64."""
     def floor(self) -> Tensor:
         """Return the largest integer that is not above; gradient 0."""
     def floor_(self) -> Tensor:
@@ -329,10 +385,20 @@ class TensorMethods:
         """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``."""
     def ge(self, other: Any) -> Tensor:
         """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
+    def ger(self, vec2: Any) -> Tensor:
+        """Return the products of each element of one vector with each of another, (n, m)."""
+    def greater(self, other: Any) -> Tensor:
+        """Return whether ``input > other``, elementwise and broadcast, as booleans."""
+    def greater_equal(self, other: Any) -> Tensor:
+        """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
     def gt(self, other: Any) -> Tensor:
         """Return whether ``input > other``, elementwise and broadcast, as booleans."""
     def half(self) -> Tensor:
         """Return the values as float16."""
+    def heaviside(self, values: Any) -> Tensor:
+        """Return the step function: 0 below 0, 1 above, and `values` at 0."""
+    def heaviside_(self, values: Any) -> Tensor:
+        """Return the step function: 0 below 0, 1 above, and `values` at 0."""
     def hypot(self, other: Any) -> Tensor:
         """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
     def hypot_(self, other: Any) -> Tensor:
@@ -355,6 +421,10 @@ class TensorMethods:
         """Return whether each element is infinite."""
     def isnan(self) -> Tensor:
         """Return whether each element is not a number."""
+    def isneginf(self) -> Tensor:
+        """Return whether each element is infinite and negative."""
+    def isposinf(self) -> Tensor:
+        """Return whether each element is infinite and positive."""
     def kthvalue(
         self, k: builtins.int, dim: builtins.int = -1, keepdim: builtins.bool = False
     ) -> Any:
@@ -365,6 +435,10 @@ class TensorMethods:
         """Return ``input + weight * (end - input)``, broadcast; exact at weights 0 and 1."""
     def lerp_(self, end: Any, weight: Any) -> Tensor:
         """Return ``input + weight * (end - input)``, broadcast; exact at weights 0 and 1."""
+    def less(self, other: Any) -> Tensor:
+        """Return whether ``input < other``, elementwise and broadcast, as booleans."""
+    def less_equal(self, other: Any) -> Tensor:
+        """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
     def log(self) -> Tensor:
         """Return the natural logarithm: -inf at 0, NaN below."""
     def log10(self) -> Tensor:
@@ -391,6 +465,12 @@ class TensorMethods:
         """Return whether each element is 0."""
     def logical_or(self, other: Any) -> Tensor:
         """Return whether one of the elements or both are not 0, broadcast."""
+    def logical_xor(self, other: Any) -> Tensor:
+        """Return whether one of the elements, but not both, is not 0, broadcast."""
+    def logit(self, eps: builtins.float | None = None) -> Tensor:
+        """Return the logarithm of the odds, ``log(input / (1 - input))``: the inverse of `sigmoid`."""
+    def logit_(self, eps: builtins.float | None = None) -> Tensor:
+        """Return the logarithm of the odds, ``log(input / (1 - input))``: the inverse of `sigmoid`."""
     def logsumexp(
         self, dim: builtins.int | tuple[builtins.int, ...], keepdim: builtins.bool = False
     ) -> Tensor:
@@ -430,6 +510,12 @@ class TensorMethods:
         """Return the smaller of both, broadcast; NaN where one is NaN."""
     def mm(self, mat2: Any) -> Tensor:
         """Return the product of two matrices, (n, k) and (k, m)."""
+    def moveaxis(
+        self,
+        source: builtins.int | tuple[builtins.int, ...],
+        destination: builtins.int | tuple[builtins.int, ...],
+    ) -> Tensor:
+        """Move the dimensions `source` to the places `destination`; the others keep their order."""
     def movedim(
         self,
         source: builtins.int | tuple[builtins.int, ...],
@@ -439,6 +525,10 @@ class TensorMethods:
     def mul(self, other: Any) -> Tensor:
         """Return ``input * other``, broadcast."""
     def mul_(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def multiply(self, other: Any) -> Tensor:
+        """Return ``input * other``, broadcast."""
+    def multiply_(self, other: Any) -> Tensor:
         """Return ``input * other``, broadcast."""
     def mv(self, vec: Any) -> Tensor:
         """Return the product of a matrix (n, k) and a vector (k,)."""
@@ -464,10 +554,24 @@ class TensorMethods:
         """Return ``-input``."""
     def neg_(self) -> Tensor:
         """Return ``-input``."""
+    def negative(self) -> Tensor:
+        """Return ``-input``."""
+    def negative_(self) -> Tensor:
+        """Return ``-input``."""
+    def norm(
+        self,
+        p: builtins.float | str | None = "fro",
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+        dtype: Any = None,
+    ) -> Tensor:
+        """Return the norm of all elements, or of vectors along `dim`; see `linalg.vector_norm`."""
     def normal_(
         self, mean: builtins.float = 0.0, std: builtins.float = 1.0, *, generator: Any = None
     ) -> Tensor:
         """Fill the tensor with random numbers of a normal distribution, and return it."""
+    def not_equal(self, other: Any) -> Tensor:
+        """Return whether ``input != other``, elementwise and broadcast, as booleans."""
     def outer(self, vec2: Any) -> Tensor:
         """Return the products of each element of one vector with each of another, (n, m)."""
     def permute(self, *sizes: Any) -> Tensor:
@@ -484,6 +588,10 @@ class TensorMethods:
         self, dim: builtins.int | None = None, keepdim: builtins.bool = False, *, dtype: Any = None
     ) -> Tensor:
         """Return the product over one dimension, or all; 1 where there are no elements."""
+    def rad2deg(self) -> Tensor:
+        """Return radians as degrees."""
+    def rad2deg_(self) -> Tensor:
+        """Return radians as degrees."""
     def ravel(self) -> Tensor:
         """Return the elements, in their order, as a vector."""
     def reciprocal(self) -> Tensor:
@@ -538,6 +646,8 @@ class TensorMethods:
         """Return 1, 0 or -1: the sign of each element; 0 for NaN."""
     def sign_(self) -> Tensor:
         """Return 1, 0 or -1: the sign of each element; 0 for NaN."""
+    def signbit(self) -> Tensor:
+        """Return whether each element is negative, or -0.0."""
     def sin(self) -> Tensor:
         """Return the sine."""
     def sin_(self) -> Tensor:
@@ -580,6 +690,10 @@ class TensorMethods:
     def sub(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
+        """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
+    def subtract(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
+        """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
+    def subtract_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
     def sum(
         self,

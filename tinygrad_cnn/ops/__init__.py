@@ -4,6 +4,7 @@ from tinygrad_cnn.core.op import incomplete
 
 from . import (
     activation as activation,
+    aliases as aliases,
     conv as conv,
     creation as creation,
     dropout as dropout,
@@ -17,6 +18,7 @@ from . import (
     reduce as reduce,
     scan as scan,
     shape as shape,
+    special as special,
 )
 
 if _missing := list(incomplete()):
