@@ -140,6 +140,15 @@ from .ops.elementwise import (
     true_divide as true_divide,
     where as where,
 )
+from .ops.extrema import (
+    amax as amax,
+    amin as amin,
+    aminmax as aminmax,
+    argmax as argmax,
+    argmin as argmin,
+    max as max,
+    min as min,
+)
 from .ops.indexing import (
     gather as gather,
     index_select as index_select,
@@ -201,20 +210,19 @@ from .ops.math import (
 )
 from .ops.reduce import (
     all as all,
-    amax as amax,
-    amin as amin,
     any as any,
-    argmax as argmax,
-    argmin as argmin,
+    count_nonzero as count_nonzero,
     logsumexp as logsumexp,
-    max as max,
     mean as mean,
-    min as min,
+    nanmean as nanmean,
+    nansum as nansum,
     norm as norm,
     prod as prod,
     std as std,
+    std_mean as std_mean,
     sum as sum,
     var as var,
+    var_mean as var_mean,
 )
 from .ops.scan import (
     argsort as argsort,

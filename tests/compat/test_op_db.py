@@ -33,6 +33,7 @@ CLEAR = (TypeError, ValueError, IndexError, RuntimeError)
 # The operation as `op_db` names it, a pattern of what the comparison says, and the reason.
 DIFFERS = [
     ("copysign", "double gradient: other", "it is 0; PyTorch's is what rounding leaves of 0"),
+    ("norm.nuc", "p must be a number", "the norm of singular values is linalg.matrix_norm's"),
     ("normal.in_place", "", "the entry is about Tensor.normal_"),
     ("nn.functional.avg_pool2d", r"stride .* got \(\)", "stride=None, not (), is the kernel size"),
     ("nn.functional.batch_norm", r"got shape \(0,\)", "an input has a dimension of channels"),

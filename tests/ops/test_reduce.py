@@ -9,10 +9,12 @@ import math
 import numpy as np
 import pytest
 
+import tinygrad_cnn as tg
 from tinygrad_cnn.core.engine import grad
 from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.ops import reduce as ops
+from tinygrad_cnn.ops.extrema import Extrema
+from tinygrad_cnn.ops.reduce import vector_norm
 from tinygrad_cnn.testing import Draw
 
 inf, nan = math.inf, math.nan
@@ -35,9 +37,9 @@ def same(got, expected, dtype=None):
 def gradients(function, values, order=1):
     """Return the gradient of the sum of `function`, or of its own sum."""
     x = tensor(values, np.float64, requires_grad=True)
-    (found,) = grad(ops.sum(function(x)), x, create_graph=order == 2)
+    (found,) = grad(tg.sum(function(x)), x, create_graph=order == 2)
     if order == 2:
-        (found,) = grad(ops.sum(found), x)
+        (found,) = grad(tg.sum(found), x)
     return found.data.tolist()
 
 
@@ -79,23 +81,10 @@ ORACLES = {
 def test_agrees_with_loops(name):
     for seed in range(60):
         x, dims, keepdim = drawn(name, seed)
-        got = getattr(ops, name)(Tensor(x), dims, keepdim)
+        got = getattr(tg, name)(Tensor(x), dims, keepdim)
         expected = reduced(x, dims, keepdim, ORACLES[name])
         assert got.shape == expected.shape
         np.testing.assert_allclose(got.data, expected, rtol=1e-13, atol=1e-15)
-
-
-@pytest.mark.oracle("max", "min")
-@pytest.mark.parametrize(("name", "best"), [("max", max), ("min", min)])
-def test_extrema_along_a_dimension_agree_with_loops(name, best):
-    for seed in range(60):
-        x, dim, keepdim = drawn(name, seed)
-        got = getattr(Tensor(x), name)(dim, keepdim)
-        np.testing.assert_array_equal(got.values.data, reduced(x, dim, keepdim, best))
-        places = reduced(x, dim, keepdim, lambda v: v.index(best(v)))
-        np.testing.assert_array_equal(got.indices.data, places)
-        assert got.values.shape == got.indices.shape == places.shape
-        assert got.indices.dtype == np.int64
 
 
 @pytest.mark.oracle
@@ -135,50 +124,50 @@ def test_variance_far_from_zero():
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_floats_keep_their_dtype(dtype):
     x = tensor([[1, 2], [3, 5]], dtype)
-    for function in (ops.sum, ops.mean, ops.prod, ops.amax, ops.amin, ops.var, ops.std, ops.max):
+    for function in (tg.sum, tg.mean, tg.prod, tg.amax, tg.amin, tg.var, tg.std, tg.max):
         for result in (function(x), function(x, 0)):
-            values = result.values if isinstance(result, ops.Extrema) else result
+            values = result.values if isinstance(result, Extrema) else result
             assert values.dtype == dtype
-    assert ops.logsumexp(x, 1).dtype == dtype
+    assert tg.logsumexp(x, 1).dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.int64])
 def test_integers_sum_to_int64(dtype):
     x = tensor([[1, 0], [1, 1]], dtype)
-    same(ops.sum(x), 3, np.int64)
-    same(ops.sum(x, 1), [1, 2], np.int64)
-    same(ops.prod(x, 0), [1, 0], np.int64)
-    same(ops.amax(x, 1), [1, 1], dtype)
-    same(ops.max(x, 1).values, [1, 1], dtype)
-    for function in (ops.mean, ops.var, ops.std):
+    same(tg.sum(x), 3, np.int64)
+    same(tg.sum(x, 1), [1, 2], np.int64)
+    same(tg.prod(x, 0), [1, 0], np.int64)
+    same(tg.amax(x, 1), [1, 1], dtype)
+    same(tg.max(x, 1).values, [1, 1], dtype)
+    for function in (tg.mean, tg.var, tg.std):
         with pytest.raises(RuntimeError, match=f"{function.__name__}: input must be floating, got {x.dtype}"):
             function(x)
 
 
 def test_dtype_is_converted_first():
     x = tensor([1.6, 2.6])
-    same(ops.sum(x, dtype=np.int64), 3, np.int64)
-    same(ops.prod(x, dtype=np.int64), 2, np.int64)
-    same(ops.mean(tensor([1, 2], np.int64), dtype=np.float64), 1.5, np.float64)
+    same(tg.sum(x, dtype=np.int64), 3, np.int64)
+    same(tg.prod(x, dtype=np.int64), 2, np.int64)
+    same(tg.mean(tensor([1, 2], np.int64), dtype=np.float64), 1.5, np.float64)
     leaf = tensor([1.0, 2.0], requires_grad=True)
-    ops.sum(leaf, dtype=np.float64).backward()
+    tg.sum(leaf, dtype=np.float64).backward()
     same(leaf.grad, [1, 1], np.float32)
 
 
 def test_float16_is_summed_in_float32():
     x = tensor(np.full((3000, 2), 0.1), np.float16)
     exact = 3000 * float(np.float16(0.1))
-    assert ops.sum(x, 0).tolist() == [np.float16(exact)] * 2
-    assert ops.mean(tensor(np.full(3000, 60000), np.float16)).item() == np.float16(60000)
-    assert ops.sum(tensor([60000, 60000], np.float16)).item() == inf
-    assert ops.var(tensor([-300, 300], np.float16), correction=0).item() == inf
-    assert ops.std(tensor([-300, 300], np.float16), correction=0).item() == 300
+    assert tg.sum(x, 0).tolist() == [np.float16(exact)] * 2
+    assert tg.mean(tensor(np.full(3000, 60000), np.float16)).item() == np.float16(60000)
+    assert tg.sum(tensor([60000, 60000], np.float16)).item() == inf
+    assert tg.var(tensor([-300, 300], np.float16), correction=0).item() == inf
+    assert tg.std(tensor([-300, 300], np.float16), correction=0).item() == 300
 
 
 # -- dimensions --------------------------------------------------------------------------------
 
-BY_DIMS = [ops.sum, ops.mean, ops.amax, ops.amin, ops.var, ops.std, ops.logsumexp, ops.all, ops.any]
-BY_DIM = [ops.prod, ops.max, ops.min, ops.argmax, ops.argmin]
+BY_DIMS = [tg.sum, tg.mean, tg.amax, tg.amin, tg.var, tg.std, tg.logsumexp, tg.all, tg.any]
+BY_DIM = [tg.prod, tg.max, tg.min, tg.argmax, tg.argmin]
 
 
 @pytest.mark.parametrize("function", BY_DIMS + BY_DIM)
@@ -213,13 +202,13 @@ def test_no_dims_are_all(function):
 @pytest.mark.parametrize("dim", [0, -1])
 def test_dim_of_a_number(dim):
     x = tensor(3.0)
-    for function in (ops.sum, ops.mean, ops.prod, ops.amax, ops.amin, ops.logsumexp):
+    for function in (tg.sum, tg.mean, tg.prod, tg.amax, tg.amin, tg.logsumexp):
         same(function(x, dim), 3.0)
-    for result in (ops.max(x, dim), ops.min(x, dim, True)):
+    for result in (tg.max(x, dim), tg.min(x, dim, True)):
         same(result.values, 3.0)
         same(result.indices, 0, np.int64)
-    same(ops.argmax(x, dim), 0, np.int64)
-    assert gradients(lambda x: ops.max(x, dim).values, 3.0) == 1
+    same(tg.argmax(x, dim), 0, np.int64)
+    assert gradients(lambda x: tg.max(x, dim).values, 3.0) == 1
 
 
 # -- nothing to reduce -------------------------------------------------------------------------
@@ -227,112 +216,162 @@ def test_dim_of_a_number(dim):
 
 def test_empty_sums():
     x = tensor(np.ones((0, 3)))
-    same(ops.sum(x), 0)
-    same(ops.sum(x, 0), [0, 0, 0])
-    same(ops.sum(x, 1), [])
-    same(ops.prod(x), 1)
-    same(ops.mean(x), nan)
-    same(ops.mean(x, 0), [nan] * 3)
-    same(ops.var(x), nan)
-    same(ops.logsumexp(x, 0), [-inf] * 3)
-    same(ops.all(x), True)
-    same(ops.any(x), False)
-    assert gradients(ops.sum, np.ones((0, 3))) == []
-    assert gradients(ops.mean, np.ones((0, 3))) == []
-
-
-@pytest.mark.parametrize("name", ["max", "min", "amax", "amin", "argmax", "argmin"])
-def test_empty_extrema(name):
-    function = getattr(ops, name)
-    x = tensor(np.ones((0, 3)))
-    message = r"nothing to choose from: dim \(0(, 1)?,?\) of shape \(0, 3\) has no elements"
-    with pytest.raises(IndexError if "arg" in name else RuntimeError, match=message):
-        function(x)
-    with pytest.raises(IndexError, match=name + ": " + message):
-        function(x, 0)
-    result = function(x, 1)
-    assert (result.values if isinstance(result, ops.Extrema) else result).shape == (0,)
+    same(tg.sum(x), 0)
+    same(tg.sum(x, 0), [0, 0, 0])
+    same(tg.sum(x, 1), [])
+    same(tg.prod(x), 1)
+    same(tg.mean(x), nan)
+    same(tg.mean(x, 0), [nan] * 3)
+    same(tg.var(x), nan)
+    same(tg.logsumexp(x, 0), [-inf] * 3)
+    same(tg.all(x), True)
+    same(tg.any(x), False)
+    assert gradients(tg.sum, np.ones((0, 3))) == []
+    assert gradients(tg.mean, np.ones((0, 3))) == []
 
 
 def test_variance_of_too_few():
-    same(ops.var(tensor([1.0])), nan)
-    same(ops.std(tensor([[1.0], [2.0]]), 1), [nan, nan])
-    same(ops.var(tensor([1.0, 1.0]), correction=5), nan)
-    same(ops.var(tensor([1.0, 2.0]), correction=5), inf)
-    assert np.isnan(gradients(ops.var, [1.0])).all()
-
-
-# -- extrema -----------------------------------------------------------------------------------
-
-
-def test_max_of_two_tensors():
-    x, y = tensor([1, 5]), tensor([3, 2])
-    same(ops.max(x, y), [3, 5])
-    same(x.min(y), [1, 2])
-    with pytest.raises(TypeError, match="max: dim must be an int, got float"):
-        ops.max(x, 1.5)
-
-
-def test_result_has_names():
-    values, indices = result = tensor([[1.0, 3.0, 3.0]]).max(dim=1, keepdim=True)
-    assert result.values is values
-    same(values, [[3]])
-    same(indices, [[1]], np.int64)
-
-
-def test_nan_is_the_extremum():
-    x = tensor([[1, nan, 5, nan], [1, 2, 3, 4]])
-    for function, best, place in ((ops.max, 4, 3), (ops.min, 1, 0)):
-        same(function(x), nan)
-        same(function(x, 1).values, [nan, best])
-        same(function(x, 1).indices, [1, place], np.int64)
-    same(ops.argmax(x, 1), [1, 3], np.int64)
-    same(ops.argmin(x), 1, np.int64)
-    same(ops.amax(x, 0), [1, nan, 5, nan])
-
-
-def test_ties():
-    x = [[1.0, 7.0, 7.0], [7.0, 0.0, 7.0]]
-    quarter = [[0, 0.25, 0.25], [0.25, 0, 0.25]]
-    half = [[0, 0.5, 0.5], [0.5, 0, 0.5]]
-    first = [[0, 1, 0], [1, 0, 0]]
-    for sign, best, along in ((1, ops.max, ops.amax), (-1, ops.min, ops.amin)):
-        y = (sign * np.array(x)).tolist()
-        assert gradients(best, y) == quarter
-        assert gradients(lambda x, along=along: along(x, (0, 1)), y) == quarter
-        assert gradients(lambda x, along=along: along(x, 1), y) == half
-        assert gradients(lambda x, best=best: best(x, 1).values, y) == first
-    assert gradients(ops.max, [1.0, nan, nan]) == [0, 0.5, 0.5]
-    same(ops.argmax(tensor(x)), 1, np.int64)
+    same(tg.var(tensor([1.0])), nan)
+    same(tg.std(tensor([[1.0], [2.0]]), 1), [nan, nan])
+    same(tg.var(tensor([1.0, 1.0]), correction=5), nan)
+    same(tg.var(tensor([1.0, 2.0]), correction=5), inf)
+    assert np.isnan(gradients(tg.var, [1.0])).all()
 
 
 # -- gradients where the fuzz tests do not look ------------------------------------------------
 
 
 def test_gradient_of_prod_with_zeros():
-    assert gradients(ops.prod, [0.0, 2.0, 3.0]) == [6, 0, 0]
-    assert gradients(ops.prod, [0.0, 0.0, 3.0]) == [0, 0, 0]
-    assert gradients(ops.prod, [0.0, 2.0, 3.0], order=2) == [5, 3, 2]
-    assert gradients(ops.prod, [0.0, 0.0, 3.0], order=2) == [3, 3, 0]
+    assert gradients(tg.prod, [0.0, 2.0, 3.0]) == [6, 0, 0]
+    assert gradients(tg.prod, [0.0, 0.0, 3.0]) == [0, 0, 0]
+    assert gradients(tg.prod, [0.0, 2.0, 3.0], order=2) == [5, 3, 2]
+    assert gradients(tg.prod, [0.0, 0.0, 3.0], order=2) == [3, 3, 0]
     x = [[0.0, 2.0], [4.0, 5.0]]
-    assert gradients(lambda x: ops.prod(x, 0), x) == [[4, 5], [0, 2]]
-    assert gradients(lambda x: ops.prod(x, 1), x) == [[2, 0], [5, 4]]
+    assert gradients(lambda x: tg.prod(x, 0), x) == [[4, 5], [0, 2]]
+    assert gradients(lambda x: tg.prod(x, 1), x) == [[2, 0], [5, 4]]
 
 
 def test_gradient_of_std_at_zero():
-    assert gradients(ops.std, [2.0, 2.0]) == [0, 0]
-    assert gradients(ops.std, [2.0, 2.0], order=2) == [0, 0]
+    assert gradients(tg.std, [2.0, 2.0]) == [0, 0]
+    assert gradients(tg.std, [2.0, 2.0], order=2) == [0, 0]
 
 
 def test_logsumexp_is_stable():
     x = tensor([[1e4, 1e4], [-1e4, -1e4], [-inf, 1], [-inf, -inf], [inf, 1], [nan, 1]], np.float64)
     log2 = math.log(2)
-    same(ops.logsumexp(x, 1), [1e4 + log2, -1e4 + log2, 1, -inf, inf, nan])
-    same(ops.logsumexp(tensor([60000, 1], np.float16), 0), 60000, np.float16)
-    same(ops.logsumexp(tensor([0, 0], np.int64), 0), log2, np.float32)
+    same(tg.logsumexp(x, 1), [1e4 + log2, -1e4 + log2, 1, -inf, inf, nan])
+    same(tg.logsumexp(tensor([60000, 1], np.float16), 0), 60000, np.float16)
+    same(tg.logsumexp(tensor([0, 0], np.int64), 0), log2, np.float32)
     for order, expected in ((1, [[0.5, 0.5], [0, 1], [0, 0]]), (2, [[0, 0]] * 3)):
         x = [[1e4, 1e4], [-inf, 1], [-inf, -inf]]
-        assert gradients(lambda x: ops.logsumexp(x, 1), x, order) == expected
+        assert gradients(lambda x: tg.logsumexp(x, 1), x, order) == expected
+
+
+# -- norms -------------------------------------------------------------------------------------
+
+
+def length(values, ord):
+    sizes = [abs(v) for v in values]
+    if ord == 0:
+        return sum(v != 0 for v in values)
+    if math.isinf(ord):
+        return max(sizes) if ord > 0 else min(sizes)
+    return math.fsum(v**ord for v in sizes) ** (1 / ord)
+
+
+@pytest.mark.oracle("vector_norm")
+def test_norms_agree_with_loops():
+    for seed in range(60):
+        x, ord, dims, keepdim = drawn("vector_norm", seed)
+        expected = reduced(x, dims, keepdim, functools.partial(length, ord=ord))
+        for got in (vector_norm(Tensor(x), ord, dims, keepdim), Tensor(x).norm(ord, dims, keepdim)):
+            assert got.shape == expected.shape
+            assert got.dtype == x.dtype
+            np.testing.assert_allclose(got.data, expected, rtol=1e-12)
+
+
+def test_ways_to_say_the_norm():
+    x = tensor([[3, 4], [0, 12]])
+    for got in (x.norm(), tg.norm(x, "fro"), tg.norm(x, None), tg.norm(x, dim=(0, 1)), vector_norm(x)):
+        same(got, 13)
+    same(tg.norm(x, 1, 0, True), [[3, 16]])
+    same(tg.norm(x, dtype=np.float64), 13, np.float64)
+    same(vector_norm(tensor([3, 4], np.float16)), 5)
+    with pytest.raises(RuntimeError, match="norm: p must be a number or 'fro', got 'nuc'"):
+        tg.norm(x, "nuc")
+    with pytest.raises(TypeError, match="vector_norm: ord must be a number, got 'fro'"):
+        vector_norm(x, "fro")
+    with pytest.raises(RuntimeError, match="vector_norm: input must be floating, got int64"):
+        tg.norm(tensor([1, 2], np.int64), dtype=np.float32)
+    with pytest.raises(RuntimeError, match="vector_norm: float64 would lose digits as float32"):
+        tg.norm(tensor([1, 2], np.float64), dtype=np.float32)
+    with pytest.raises(RuntimeError, match="no elements, for which there is no norm of order inf"):
+        vector_norm(tensor([]), inf)
+    same(vector_norm(tensor(np.ones((2, 0))), 3, 1), [0, 0])
+
+
+@pytest.mark.parametrize("ord", [2, 3, 0.5, -1])
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float32, 1e30), (np.float32, 1e-40), (np.float64, 1e200)])
+def test_norms_neither_overflow_nor_vanish(dtype, scale, ord):
+    x = tensor([scale, scale], dtype, requires_grad=True)
+    norm = vector_norm(x, ord)
+    np.testing.assert_allclose(norm.item(), scale * 2 ** (1 / ord), rtol=1e-4)
+    norm.backward()
+    np.testing.assert_allclose(x.grad.data, 2 ** (1 / ord - 1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("ord", [0.5, 1, 1.5, 2, 2.5, 3, inf, -inf, -1, 0])
+def test_norms_are_flat_at_zero(ord):
+    for order in (1, 2) if ord else (1,):  # the number of elements does not depend on them
+        assert gradients(lambda x: vector_norm(x, ord), [0.0, 0.0], order) == [0, 0]
+        assert np.isfinite(gradients(lambda x: vector_norm(x, ord), [0.0, 2.0], order)).all()
+    expected = {0: [0, 0], -inf: [0, 0], -1: [0, 0]}.get(ord, [0, 1])
+    assert gradients(lambda x: vector_norm(x, ord), [0.0, 2.0]) == expected
+
+
+def test_norms_of_what_is_not_finite():
+    x = tensor([[inf, 1], [nan, 1], [inf, -inf]])
+    same(vector_norm(x, 2, 1), [inf, nan, inf])
+    same(vector_norm(x, inf, 1), [inf, nan, inf])
+    same(vector_norm(x, -1, 1), [1, nan, inf])
+    same(vector_norm(x, 0, 1), [2, 2, 2])
+
+
+# -- without NaN, and two at once --------------------------------------------------------------
+
+
+def test_nan_is_left_out():
+    x = tensor([[1, nan, 4], [nan, nan, nan]])
+    same(tg.nansum(x, 1), [5, 0])
+    same(tg.nansum(x), 5)
+    same(tg.nanmean(x, 1, keepdim=True), [[2.5], [nan]])
+    same(tg.nansum(tensor([1, 2], np.int64)), 3)
+    assert gradients(tg.nansum, x.data) == [[1, 0, 1], [0, 0, 0]]
+    assert gradients(tg.nanmean, x.data) == [[0.5, 0, 0.5], [0, 0, 0]]
+    with pytest.raises(RuntimeError, match="nanmean: input must be floating, got int64"):
+        tg.nanmean(tensor([1], np.int64))
+
+
+def test_count_nonzero():
+    x = tensor([[1, 0, nan], [0, 0, -2]])
+    same(tg.count_nonzero(x), 3, np.int64)
+    same(x.count_nonzero(0), [1, 0, 2], np.int64)
+    same(tg.count_nonzero(x != 0, (0, 1)), 3, np.int64)
+
+
+def test_variance_and_mean():
+    x = tensor([[1, 2], [3, 7]])
+    for both, spread in ((tg.var_mean, tg.var), (tg.std_mean, tg.std)):
+        for args, options in (((), {}), ((1,), {"correction": 0, "keepdim": True}), ((0, False), {})):
+            first, second = both(x, *args, **options)
+            same(first, spread(x, *args, **options).data)
+            same(second, tg.mean(x, *args[:1], keepdim="keepdim" in options).data)
+
+
+def test_equal_elements_have_no_variance():
+    x = np.full((5, 5, 5), 0.7, np.float32)
+    assert tg.std(tensor(x)).item() == 0
+    assert not np.any(gradients(tg.std, x))
 
 
 # -- PyTorch -----------------------------------------------------------------------------------
@@ -345,7 +384,7 @@ def test_agrees_with_pytorch(dtype):
     rtol = {np.float16: 2e-3, np.float32: 1e-5, np.float64: 1e-12}[dtype]
     calls = [
         (name, (dim, keepdim), {})
-        for name in ("sum", "mean", "amax", "amin", "logsumexp")
+        for name in ("sum", "mean", "amax", "amin", "logsumexp", "nansum", "nanmean")
         for dim, keepdim in itertools.product([0, -1, (0, 2)], [False, True])
     ]
     calls += [(name, (), {}) for name in ("sum", "mean", "amax", "max", "min", "prod", "var", "std")]

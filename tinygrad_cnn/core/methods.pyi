@@ -151,6 +151,8 @@ class TensorMethods:
         self, dim: builtins.int | tuple[builtins.int, ...] = ..., keepdim: builtins.bool = False
     ) -> Tensor:
         """Return the minimum over one dimension, several, or all; otherwise as `amax`."""
+    def aminmax(self, *, dim: builtins.int | None = None, keepdim: builtins.bool = False) -> Any:
+        """Return the minimum and the maximum, of all elements or along a dimension."""
     def any(
         self,
         dim: builtins.int | tuple[builtins.int, ...] | None = None,
@@ -287,6 +289,8 @@ class TensorMethods:
         """Return the hyperbolic cosine."""
     def cosh_(self) -> Tensor:
         """Return the hyperbolic cosine."""
+    def count_nonzero(self, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
+        """Return how many elements are not 0, over one dimension, several, or all."""
     def cumprod(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the products of the elements up to each one along `dim`."""
     def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
@@ -546,6 +550,22 @@ class TensorMethods:
         neginf: builtins.float | None = None,
     ) -> Tensor:
         """Return `input`, with numbers for NaN and the infinities; gradient 0 there."""
+    def nanmean(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Any = None,
+    ) -> Tensor:
+        """Return the mean of the elements that are not NaN, or NaN; otherwise as `mean`."""
+    def nansum(
+        self,
+        dim: builtins.int | tuple[builtins.int, ...] | None = None,
+        keepdim: builtins.bool = False,
+        *,
+        dtype: Any = None,
+    ) -> Tensor:
+        """Return the sum of the elements that are not NaN; otherwise as `sum`."""
     def narrow(self, dim: builtins.int, start: builtins.int, length: builtins.int) -> Tensor:
         """Return a view of `length` slices along `dim`, from `start` on."""
     def ne(self, other: Any) -> Tensor:

@@ -9,6 +9,7 @@ from . import (
     creation as creation,
     dropout as dropout,
     elementwise as elementwise,
+    extrema as extrema,
     indexing as indexing,
     linalg as linalg,
     loss as loss,

@@ -1,11 +1,11 @@
-"""Reductions: sums, means, extrema and what is made of them, over some or all dimensions."""
+"""Reductions: sums, means, norms and what is made of them, over some or all dimensions."""
 
 from __future__ import annotations
 
 import builtins
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from tinygrad_cnn.kernels.reduce import sum_over
 
 from . import shape
 from ._dims import normalize_dim, normalize_dims
-from .elementwise import abs, exp, maximum, minimum, quiet, sign, where
+from .elementwise import abs, exp, quiet, sign, where
 
 # -- what reductions share ---------------------------------------------------------------------
 
@@ -38,15 +38,14 @@ def _spread(g: Any, full: tuple[int, ...], dim: Any, keepdim: bool) -> Any:
     return shape.broadcast_to(g, full)
 
 
-def _check_not_empty(
-    name: str, full: tuple[int, ...], dim: Any, error: type[Exception] = RuntimeError
-) -> None:
-    """Raise IndexError where a given dimension is empty, and `error` where all are reduced."""
-    dims = normalize_dims(name, dim, len(full))
-    if _count(full, dims) == 0:
-        raise (error if dim is None or dim == () else IndexError)(
-            f"{name}: nothing to choose from: dim {dims} of shape {full} has no elements"
-        )
+def shared_among_equals(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
+    """Return `g` shared evenly among the elements that are equal to `out`.
+
+    A NaN is the extremum of its slice, though not equal to itself.
+    """
+    chosen = (input == _spread(out, input.shape, dim, keepdim)) | (input != input)
+    share = g / shape.to(_sum(chosen, dim, keepdim), g.dtype)
+    return where(chosen, _spread(share, input.shape, dim, keepdim), 0)
 
 
 def _sample(draw):
@@ -155,6 +154,45 @@ def mean(
 def _check_floating(name: str, input: Any) -> None:
     if input.dtype.kind != "f":
         raise RuntimeError(f"{name}: input must be floating, got {input.dtype}; convert it first")
+
+
+@method("nansum")
+def nansum(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the sum of the elements that are not NaN; otherwise as `sum`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nansum(tg.tensor([1.0, float("nan"), 3.0]))
+    tensor(4.)
+    """
+    return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)
+
+
+@method("nanmean")
+def nanmean(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
+) -> Tensor:
+    """Return the mean of the elements that are not NaN, or NaN; otherwise as `mean`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nanmean(tg.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)
+    """
+    _check_floating("nanmean", input)
+    return nansum(input, dim, keepdim, dtype=dtype) / _sum(input == input, dim, keepdim)
 
 
 @op(name="prod", formula="Π x")
@@ -438,6 +476,8 @@ def _variance(name: str, input: Any, dim: Any, correction: float, keepdim: bool)
     _check_floating(name, input)
     wide = widened(input)
     count = _count(input.shape, dims)
+    # less the first of each, so that equal elements differ by nothing at all from their mean
+    wide = wide - wide[tuple(slice(1) if i in dims else slice(None) for i in range(wide.ndim))]
     centered = wide - np.true_divide(np.sum(wide, axis=dims, keepdims=True), count)
     total = np.sum(np.square(centered), axis=dims, keepdims=keepdim)
     return np.true_divide(total, builtins.max(count - correction, 0))
@@ -517,6 +557,39 @@ def std(
     return _std(input, *_corrected("std", dim, unbiased, correction), keepdim)
 
 
+def var_mean(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the variance and the mean, as `var` and `mean` do.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.var_mean(tg.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))
+    """
+    dim, correction = _corrected("var_mean", dim, unbiased, correction)
+    return _var(input, dim, correction, keepdim), _mean(input, dim, keepdim)
+
+
+def std_mean(
+    input: Tensor,
+    dim: int | tuple[int, ...] | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the standard deviation and the mean, as `std` and `mean` do."""
+    dim, correction = _corrected("std_mean", dim, unbiased, correction)
+    return _std(input, dim, correction, keepdim), _mean(input, dim, keepdim)
+
+
 def _corrected(
     name: str, dim: Any, unbiased: bool | None, correction: float | None
 ) -> tuple[Any, float]:
@@ -527,215 +600,6 @@ def _corrected(
     if correction is not None:
         raise TypeError(f"{name}: give unbiased or correction, not both")
     return dim, int(unbiased)
-
-
-# -- extrema -----------------------------------------------------------------------------------
-
-
-class Extrema(NamedTuple):
-    """What `max` and `min` return along a dimension."""
-
-    values: Tensor
-    indices: Tensor
-
-
-@op(method=True, formula="max x")
-@quiet
-def amax(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -> Any:
-    """Return the maximum over one dimension, several, or all; NaN where there is one.
-
-    The gradient is shared evenly among the elements that are the maximum. The parameters and
-    errors are those of `sum`.
-
-    Raises
-    ------
-    IndexError, RuntimeError
-        If there are no elements.
-
-    Examples
-    --------
-    >>> import tinygrad_cnn as tg
-    >>> x = tg.tensor([[1.0, 1.0], [0.0, 2.0]], requires_grad=True)
-    >>> tg.amax(x, 1).sum().backward()
-    >>> x.grad
-    tensor([[0.5, 0.5],
-            [0. , 1. ]])
-    """
-    _check_not_empty("amax", input.shape, dim)
-    return np.max(input, axis=normalize_dims("amax", dim, input.ndim), keepdims=keepdim)
-
-
-@op(method=True, formula="min x")
-@quiet
-def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -> Any:
-    """Return the minimum over one dimension, several, or all; otherwise as `amax`."""
-    _check_not_empty("amin", input.shape, dim)
-    return np.min(input, axis=normalize_dims("amin", dim, input.ndim), keepdims=keepdim)
-
-
-def shared_among_equals(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -> Any:
-    """Return `g` shared evenly among the elements that are equal to `out`.
-
-    A NaN is the extremum of its slice, though not equal to itself.
-    """
-    chosen = (input == _spread(out, input.shape, dim, keepdim)) | (input != input)
-    share = g / shape.to(_sum(chosen, dim, keepdim), g.dtype)
-    return where(chosen, _spread(share, input.shape, dim, keepdim), 0)
-
-
-@amax.gradient("input")
-def _(g, input, out, dim, keepdim): return shared_among_equals(g, input, out, dim, keepdim)
-
-
-@amin.gradient("input")
-def _(g, input, out, dim, keepdim): return shared_among_equals(g, input, out, dim, keepdim)
-
-
-@amax.samples
-@amin.samples
-def _(draw):
-    full = draw.shape()
-    return draw.array(full, distinct=True), draw.dims(len(full)) or (), draw.boolean()
-
-
-@op(name="max", auxiliary=("indices",), formula="max x")
-def _max(input: Array, dim: int, keepdim: bool) -> Any:
-    return _chosen("max", np.argmax, input, dim, keepdim)
-
-
-@op(name="min", auxiliary=("indices",), formula="min x")
-def _min(input: Array, dim: int, keepdim: bool) -> Any:
-    return _chosen("min", np.argmin, input, dim, keepdim)
-
-
-def _chosen(name: str, argument: Any, input: Any, dim: int, keepdim: bool) -> tuple[Any, Any]:
-    axis = normalize_dim(name, dim, input.ndim)
-    _check_not_empty(name, input.shape, axis)
-    if input.ndim == 0:
-        return input.copy(), np.zeros((), np.int64)
-    indices = argument(input, axis=axis, keepdims=True)
-    values = np.take_along_axis(input, indices, axis)
-    return (values, indices) if keepdim else (values.squeeze(axis), indices.squeeze(axis))
-
-
-def _to_chosen(g: Any, indices: Any, full: tuple[int, ...], dim: int, keepdim: bool) -> Any:
-    """Return `g` in the places that `indices` names along `dim`, and 0 elsewhere."""
-    if not full:
-        return g
-    axis = dim % len(full)
-    reduced = tuple(1 if i == axis else n for i, n in enumerate(full))
-    places = np.arange(full[axis]).reshape((-1,) + (1,) * (len(full) - axis - 1))
-    return where(places == np.reshape(indices, reduced), shape.reshape(g, reduced), 0)
-
-
-@_max.gradient("input")
-def _(g, indices, input_shape, dim, keepdim):
-    return _to_chosen(g, indices, input_shape, dim, keepdim)
-
-
-@_min.gradient("input")
-def _(g, indices, input_shape, dim, keepdim):
-    return _to_chosen(g, indices, input_shape, dim, keepdim)
-
-
-@_max.samples
-@_min.samples
-def _(draw):
-    full = draw.shape()
-    return draw.array(full, distinct=True), draw.dim(len(full) or 1), draw.boolean()
-
-
-@method("max")
-def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
-    """Return the maximum of all elements, those along a dimension, or the larger of two tensors.
-
-    Parameters
-    ----------
-    input : Tensor
-    dim : int or Tensor, optional
-        A dimension; or the other tensor, for `maximum`.
-    keepdim : bool
-        Leave the reduced dimension in the shape, with size 1.
-
-    Returns
-    -------
-    Tensor, or Extrema for a dimension
-        ``Extrema(values, indices)``: the indices are those of the first maximum, to which the
-        gradient goes. With no dimension it is shared evenly among all maxima. A NaN counts as
-        the maximum.
-
-    Raises
-    ------
-    IndexError
-        If there is no such dimension, or it is empty.
-    RuntimeError
-        If there are no elements.
-
-    Examples
-    --------
-    >>> import tinygrad_cnn as tg
-    >>> x = tg.tensor([[1.0, 5.0], [4.0, 3.0]])
-    >>> tg.max(x)
-    tensor(5.)
-    >>> tg.max(x, 1).indices
-    tensor([1, 0])
-    """
-    if dim is None:
-        _check_not_empty("max", input.shape, None)
-        return amax(input)
-    return maximum(input, dim) if isinstance(dim, Tensor) else Extrema(*_max(input, dim, keepdim))
-
-
-@method("min")
-def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -> Any:
-    """Return the minimum of all elements, those along a dimension, or the smaller of two tensors.
-
-    Otherwise as `max`.
-    """
-    if dim is None:
-        _check_not_empty("min", input.shape, None)
-        return amin(input)
-    return minimum(input, dim) if isinstance(dim, Tensor) else Extrema(*_min(input, dim, keepdim))
-
-
-@op(method=True, differentiable=False)
-def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the index of the first maximum along a dimension, or in the flattened tensor.
-
-    Raises
-    ------
-    IndexError
-        If there is no such dimension, or there are no elements.
-
-    Examples
-    --------
-    >>> import tinygrad_cnn as tg
-    >>> x = tg.tensor([[1.0, 5.0], [4.0, 3.0]])
-    >>> tg.argmax(x), tg.argmax(x, dim=0)
-    (tensor(1), tensor([1, 0]))
-    """
-    _check_not_empty("argmax", input.shape, dim, IndexError)
-    axis = None if dim is None else normalize_dim("argmax", dim, input.ndim)
-    return np.argmax(input, axis=axis, keepdims=keepdim)
-
-
-@op(method=True, differentiable=False)
-def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return the index of the first minimum along a dimension, or in the flattened tensor.
-
-    Otherwise as `argmax`.
-    """
-    _check_not_empty("argmin", input.shape, dim, IndexError)
-    axis = None if dim is None else normalize_dim("argmin", dim, input.ndim)
-    return np.argmin(input, axis=axis, keepdims=keepdim)
-
-
-@argmax.samples
-@argmin.samples
-def _(draw):
-    full = draw.shape()
-    dim = draw.choice([None, draw.dim(len(full) or 1)])
-    return draw.integers(full, -2, 2), dim, draw.boolean()
 
 
 # -- logic -------------------------------------------------------------------------------------
@@ -769,3 +633,16 @@ def any(
 def _(draw):
     full = draw.shape()
     return draw.mask(full), draw.dims(len(full)), draw.boolean()
+
+
+@method("count_nonzero")
+def count_nonzero(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
+    """Return how many elements are not 0, over one dimension, several, or all.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.count_nonzero(tg.tensor([[0, 1], [2, 3]]), dim=0)
+    tensor([1, 2])
+    """
+    return _sum(input != 0, dim)
