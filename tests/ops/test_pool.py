@@ -18,6 +18,18 @@ def drawn(name, seed):
     return registry[name].sampler(Draw.from_seed(seed))
 
 
+def of_each_size(*names):
+    """Name the operation for 1, 2 and 3 dimensions, and mark the test as their oracle."""
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(f"{name}{dims}d", marks=pytest.mark.oracle(f"{name}{dims}d"))
+            for name in names
+            for dims in (1, 2, 3)
+        ],
+    )
+
+
 def output_length(n, k, s, p, d, ceil_mode):
     """Count the window starts, one by one."""
     count, start = 0, -p
@@ -28,152 +40,231 @@ def output_length(n, k, s, p, d, ceil_mode):
 
 
 def windows(size, window):
-    """Yield (output y, x) and the list of (tap, y, x) of its places, outside ones too."""
-    (kh, kw), (sy, sx), (py, px), (dy, dx), ceil_mode = window
-    oh = output_length(size[0], kh, sy, py, dy, ceil_mode)
-    ow = output_length(size[1], kw, sx, px, dx, ceil_mode)
-    for y, x in itertools.product(range(oh), range(ow)):
-        yield (y, x), [
-            (i * kw + j, y * sy - py + i * dy, x * sx - px + j * dx)
-            for i, j in itertools.product(range(kh), range(kw))
-        ]
+    """Yield each output's place, and the place of each of its taps, outside ones too."""
+    kernel, stride, padding, dilation, ceil_mode = window
+    axes = list(zip(size, kernel, stride, padding, dilation, strict=True))
+    for output in itertools.product(*[range(output_length(*axis, ceil_mode)) for axis in axes]):
+        yield (
+            output,
+            [
+                tuple(
+                    o * s - p + t * d
+                    for o, t, (_, _, s, p, d) in zip(output, tap, axes, strict=True)
+                )
+                for tap in itertools.product(*map(range, kernel))
+            ],
+        )
 
 
-def inside(places, size):
-    return [(t, y, x) for t, y, x in places if 0 <= y < size[0] and 0 <= x < size[1]]
+def is_inside(place, size, margin=None):
+    return all(
+        -m <= i < n + m for i, n, m in zip(place, size, margin or (0,) * len(size), strict=True)
+    )
 
 
-def planes(x):
-    return itertools.product(range(x.shape[0]), range(x.shape[1]))
+def parted(shape, window):
+    """Return the shape of the batch, and that of the images."""
+    dims = len(window.kernel)
+    return shape[:-dims], shape[-dims:]
 
 
 def naive_max(x, window):
     """Return maxima and taps, by comparing one element after the other as PyTorch does."""
-    size = x.shape[2:]
-    found = list(windows(size, window))
-    oh, ow = (1 + max(place[axis] for place, _ in found) for axis in range(2))
-    out, taps = np.zeros((*x.shape[:2], oh, ow)), np.zeros((*x.shape[:2], oh, ow), int)
-    for n, c in planes(x):
-        for place, places in found:
-            best, tap = -math.inf, inside(places, size)[0][0]
-            for t, y, xx in inside(places, size):
-                value = x[n, c, y, xx]
+    batch, size = parted(x.shape, window)
+    found = dict(windows(size, window))
+    shape = (*batch, *[n + 1 for n in max(found)])
+    out, taps = np.zeros(shape), np.zeros(shape, int)
+    for b in np.ndindex(batch):
+        for place, places in found.items():
+            inside = [(t, at) for t, at in enumerate(places) if is_inside(at, size)]
+            best, tap = -math.inf, inside[0][0] if inside else 0
+            for t, at in inside:
+                value = x[(*b, *at)]
                 if value > best or math.isnan(value):
                     best, tap = value, t
-            out[(n, c, *place)], taps[(n, c, *place)] = best, tap
+            out[(*b, *place)], taps[(*b, *place)] = best, tap
     return out, taps
 
 
-@pytest.mark.oracle("max_pool2d")
-@pytest.mark.parametrize("seed", range(60))
-@pytest.mark.parametrize("values", ["distinct", "ties", "nan"])
-def test_max_pool2d_against_loops(seed, values):
-    x, window = drawn("max_pool2d", seed)
+def with_ties(x, seed, nan):
+    """Return few different values, of the shape of `x`; with `nan`, infinite ones too."""
     rng = np.random.default_rng(seed)
+    x = rng.integers(-1, 2, x.shape).astype(float)
+    if nan:
+        for value in (np.nan, np.inf, -np.inf):
+            x[rng.random(x.shape) < 0.2] = value
+    return x
+
+
+@of_each_size("max_pool")
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("values", ["distinct", "ties", "nan"])
+def test_max_pool_against_loops(name, seed, values):
+    x, window = drawn(name, seed)
     if values != "distinct":
-        x = rng.integers(-1, 2, x.shape).astype(float)
-    if values == "nan":
-        x[rng.random(x.shape) < 0.2] = np.nan
-        x[rng.random(x.shape) < 0.2] = np.inf
-        x[rng.random(x.shape) < 0.2] = -np.inf
-    out, taps = registry["max_pool2d"](x, window)
+        x = with_ties(x, seed, values == "nan")
+    out, taps = registry[name](x, window)
     expected, expected_taps = naive_max(x, window)
     np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(taps, expected_taps)
 
 
-@pytest.mark.oracle("max_pool2d_input")
+@pytest.mark.oracle("max_pool_input")
 @pytest.mark.parametrize("seed", range(40))
-def test_max_pool2d_input_against_loops(seed):
-    g, taps, shape, window = drawn("max_pool2d_input", seed)
+def test_max_pool_input_against_loops(seed):
+    g, taps, shape, window = drawn("max_pool_input", seed)
+    batch, size = parted(shape, window)
     expected = np.zeros(shape)
-    for n, c in planes(g):
-        for place, places in windows(shape[2:], window):
-            _, y, x = places[taps[(n, c, *place)]]
-            expected[n, c, y, x] += g[(n, c, *place)]
-    np.testing.assert_allclose(registry["max_pool2d_input"](g, taps, shape, window), expected)
+    for b in np.ndindex(batch):
+        for place, places in windows(size, window):
+            at = (*b, *place)
+            expected[(*b, *places[taps[at]])] += g[at]
+    np.testing.assert_allclose(registry["max_pool_input"](g, taps, shape, window), expected)
 
 
-@pytest.mark.oracle("max_pool2d_pick")
+@pytest.mark.oracle("max_pool_pick")
 @pytest.mark.parametrize("seed", range(40))
-def test_max_pool2d_pick_against_loops(seed):
-    x, taps, window = drawn("max_pool2d_pick", seed)
+def test_max_pool_pick_against_loops(seed):
+    x, taps, window = drawn("max_pool_pick", seed)
+    batch, size = parted(x.shape, window)
     expected = np.zeros(taps.shape)
-    for n, c in planes(x):
-        for place, places in windows(x.shape[2:], window):
-            _, y, xx = places[taps[(n, c, *place)]]
-            expected[(n, c, *place)] = x[n, c, y, xx]
-    np.testing.assert_array_equal(registry["max_pool2d_pick"](x, taps, window), expected)
+    for b in np.ndindex(batch):
+        for place, places in windows(size, window):
+            at = (*b, *place)
+            expected[at] = x[(*b, *places[taps[at]])]
+    np.testing.assert_array_equal(registry["max_pool_pick"](x, taps, window), expected)
 
 
-def divisors(size, window, count_include_pad, override):
-    py, px = window.padding
+def shares(size, window, count_include_pad, override):
+    """Yield each output's place, the places of its taps inside, and what their sum is divided by."""
     for place, places in windows(size, window):
-        padded = [
-            1 for _, y, x in places if -py <= y < size[0] + py and -px <= x < size[1] + px
-        ]
-        count = len(padded) if count_include_pad else len(inside(places, size))
-        yield place, inside(places, size), override or count
+        inside = [at for at in places if is_inside(at, size)]
+        padded = [at for at in places if is_inside(at, size, window.padding)]
+        yield place, inside, override or len(padded if count_include_pad else inside)
 
 
-@pytest.mark.oracle("avg_pool2d")
-@pytest.mark.parametrize("seed", range(60))
-def test_avg_pool2d_against_loops(seed):
-    x, window, include, override = drawn("avg_pool2d", seed)
-    out = registry["avg_pool2d"](x, window, include, override)
+@of_each_size("avg_pool")
+@pytest.mark.parametrize("seed", range(25))
+def test_avg_pool_against_loops(name, seed):
+    x, window, include, override = drawn(name, seed)
+    batch, size = parted(x.shape, window)
+    out = registry[name](x, window, include, override)
     seen = 0
-    for n, c in planes(x):
-        for place, places, divisor in divisors(x.shape[2:], window, include, override):
-            expected = sum(x[n, c, y, xx] for _, y, xx in places) / divisor
-            assert out[(n, c, *place)] == pytest.approx(expected, abs=1e-12)
+    for b in np.ndindex(batch):
+        for place, inside, divisor in shares(size, window, include, override):
+            expected = sum(x[(*b, *at)] for at in inside) / divisor
+            assert out[(*b, *place)] == pytest.approx(expected, abs=1e-12)
             seen += 1
     assert seen == out.size
 
 
-@pytest.mark.oracle("avg_pool2d_input")
+@pytest.mark.oracle("avg_pool_input")
 @pytest.mark.parametrize("seed", range(40))
-def test_avg_pool2d_input_against_loops(seed):
-    g, shape, window, include, override = drawn("avg_pool2d_input", seed)
+def test_avg_pool_input_against_loops(seed):
+    g, shape, window, include, override = drawn("avg_pool_input", seed)
+    batch, size = parted(shape, window)
     expected = np.zeros(shape)
-    for n, c in planes(g):
-        for place, places, divisor in divisors(shape[2:], window, include, override):
-            for _, y, x in places:
-                expected[n, c, y, x] += g[(n, c, *place)] / divisor
-    got = registry["avg_pool2d_input"](g, shape, window, include, override)
+    for b in np.ndindex(batch):
+        for place, inside, divisor in shares(size, window, include, override):
+            for at in inside:
+                expected[(*b, *at)] += g[(*b, *place)] / divisor
+    got = registry["avg_pool_input"](g, shape, window, include, override)
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
 def regions(size, out):
-    for y, x in itertools.product(range(out[0]), range(out[1])):
-        rows, columns = (
+    """Yield each output's place, and the places of its region."""
+    for place in itertools.product(*map(range, out)):
+        sides = [
             range(math.floor(i * n / m), math.ceil((i + 1) * n / m))
-            for i, n, m in ((y, size[0], out[0]), (x, size[1], out[1]))
-        )
-        yield (y, x), list(itertools.product(rows, columns))
+            for i, n, m in zip(place, size, out, strict=True)
+        ]
+        yield place, list(itertools.product(*sides))
 
 
-@pytest.mark.oracle("adaptive_avg_pool2d")
+@of_each_size("adaptive_avg_pool")
+@pytest.mark.parametrize("seed", range(20))
+def test_adaptive_avg_pool_against_loops(name, seed):
+    x, out_size = drawn(name, seed)
+    batch, size = x.shape[: -len(out_size)], x.shape[-len(out_size) :]
+    out = registry[name](x, out_size)
+    assert out.shape == (*batch, *out_size)
+    for b in np.ndindex(batch):
+        for place, region in regions(size, out_size):
+            expected = np.mean([x[(*b, *at)] for at in region])
+            assert out[(*b, *place)] == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.oracle("adaptive_avg_pool_input")
 @pytest.mark.parametrize("seed", range(40))
-def test_adaptive_avg_pool2d_against_loops(seed):
-    x, size = drawn("adaptive_avg_pool2d", seed)
-    out = registry["adaptive_avg_pool2d"](x, size)
-    assert out.shape == (*x.shape[:2], *size)
-    for n, c in planes(x):
-        for place, region in regions(x.shape[2:], size):
-            expected = np.mean([x[n, c, y, xx] for y, xx in region])
-            assert out[(n, c, *place)] == pytest.approx(expected, abs=1e-12)
+def test_adaptive_avg_pool_input_against_loops(seed):
+    g, size = drawn("adaptive_avg_pool_input", seed)
+    batch, out_size = g.shape[: -len(size)], g.shape[-len(size) :]
+    expected = np.zeros((*batch, *size))
+    for b in np.ndindex(batch):
+        for place, region in regions(size, out_size):
+            for at in region:
+                expected[(*b, *at)] += g[(*b, *place)] / len(region)
+    got = registry["adaptive_avg_pool_input"](g, size)
+    np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
-@pytest.mark.oracle("adaptive_avg_pool2d_input")
-@pytest.mark.parametrize("seed", range(40))
-def test_adaptive_avg_pool2d_input_against_loops(seed):
-    g, shape = drawn("adaptive_avg_pool2d_input", seed)
-    expected = np.zeros(shape)
-    for n, c in planes(g):
-        for place, region in regions(shape[2:], g.shape[2:]):
-            for y, x in region:
-                expected[n, c, y, x] += g[(n, c, *place)] / len(region)
-    np.testing.assert_allclose(registry["adaptive_avg_pool2d_input"](g, shape), expected, atol=1e-12)
+@of_each_size("adaptive_max_pool")
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("values", ["distinct", "ties", "nan"])
+def test_adaptive_max_pool_against_loops(name, seed, values):
+    x, out_size = drawn(name, seed)
+    if values != "distinct":
+        x = with_ties(x, seed, values == "nan")
+    batch, size = x.shape[: -len(out_size)], x.shape[-len(out_size) :]
+    out, indices = registry[name](x, out_size)
+    assert out.shape == indices.shape == (*batch, *out_size)
+    for b in np.ndindex(batch):
+        for place, region in regions(size, out_size):
+            best, index = -math.inf, region[0]
+            for at in region:
+                if x[(*b, *at)] > best or math.isnan(x[(*b, *at)]):
+                    best, index = x[(*b, *at)], at
+            np.testing.assert_equal(out[(*b, *place)], best)
+            assert np.unravel_index(indices[(*b, *place)], size) == index
+
+
+@of_each_size("max_unpool")
+@pytest.mark.parametrize("seed", range(20))
+def test_max_unpool_against_loops(name, seed):
+    x, indices, size = drawn(name, seed)
+    batch = x.shape[: -len(size)]
+    expected = np.zeros((*batch, math.prod(size)))
+    for at in np.ndindex(x.shape):
+        expected[(*at[: len(batch)], indices[at])] = x[at]
+    out = registry[name](x, indices, size)
+    np.testing.assert_array_equal(out, expected.reshape(*batch, *size))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_lp_pool_against_loops(dims, seed):
+    x, window, *_ = drawn(f"avg_pool{dims}d", seed)
+    window = window._replace(padding=(0,) * dims)
+    size = tuple(map(max, x.shape[-dims:], window.kernel))
+    x = np.random.default_rng(seed).uniform(0.1, 2, (2, *size))
+    p = (1, 2, 3, 1.5)[seed % 4]
+    lp_pool = getattr(F, f"lp_pool{dims}d")
+    out = lp_pool(tg.tensor(x), p, window.kernel, window.stride, window.ceil_mode)
+    seen = 0
+    for c in range(2):
+        for place, inside, divisor in shares(size, window, True, None):
+            total = sum(x[(c, *at)] ** p for at in inside) * math.prod(window.kernel) / divisor
+            assert out[(c, *place)].item() == pytest.approx(total ** (1 / p))
+            seen += 1
+    assert seen == out.numel()
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_lp_pool_of_zeros_has_no_gradient(p):
+    x = tg.zeros(1, 2, 2, requires_grad=True)
+    F.lp_pool2d(x, p, 2).sum().backward()
+    assert x.grad.tolist() == [[[0.0, 0.0], [0.0, 0.0]]]
 
 
 def test_an_all_negative_input_keeps_its_maximum_beside_padding():
@@ -223,14 +314,14 @@ X = tg.zeros(1, 1, 4, 4)
     [
         (lambda: F.max_pool2d(X, 5), RuntimeError, "larger than the padded input"),
         (lambda: F.max_pool2d(X, 2, padding=2), RuntimeError, "more than half of kernel_size"),
-        (lambda: F.max_pool2d(X, 0), ValueError, "kernel_size must be at least 1"),
-        (lambda: F.max_pool2d(X, 2, stride=0), ValueError, "stride must be at least 1"),
+        (lambda: F.max_pool2d(X, 0), RuntimeError, "kernel_size must be at least 1"),
+        (lambda: F.max_pool2d(X, 2, stride=0), RuntimeError, "stride must be at least 1"),
         (lambda: F.max_pool2d(tg.zeros(4, 4), 2), RuntimeError, r"input must be \(N, C, H, W\)"),
         (lambda: F.max_pool2d(tg.zeros(1, 1, 0, 4), 2), RuntimeError, "with C, H, W > 0"),
         (lambda: F.avg_pool2d(X, "2"), TypeError, "kernel_size must be an int"),
         (lambda: F.avg_pool2d(X, 2, divisor_override=0), RuntimeError, "must not be 0"),
-        (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), TypeError, "output_size must be"),
-        (lambda: F.adaptive_avg_pool2d(X, -1), ValueError, "output_size must be at least 0"),
+        (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), RuntimeError, "output_size must be"),
+        (lambda: F.adaptive_avg_pool2d(X, -1), RuntimeError, "output_size must be at least 0"),
     ],
 )
 def test_errors(call, error, message):

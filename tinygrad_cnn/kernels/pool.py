@@ -1,11 +1,16 @@
-"""Two-dimensional pooling and its transposes.
+"""Pooling over windows, and its transposes.
 
-A window is a grid of taps. Everything here loops over the taps, and handles all windows of all
-images at once: tap (i, j) of every window is one strided slice of the input.
+Images are (..., *size): a window spans as many of the last axes as it has sides, and whatever
+stands before them is a batch. A window is a grid of taps. Everything here loops over the taps,
+and handles all windows of all images at once: one tap of every window is one strided slice of
+the input.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -13,20 +18,30 @@ import numpy as np
 
 from .mask import keep
 
+Shape = tuple[int, ...]
+
 
 class Window(NamedTuple):
-    """How a pooling window moves over its input."""
+    """How a pooling window moves over its input: a number for each of its axes."""
 
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape
     ceil_mode: bool
 
-    def output_size(self, size: tuple[int, ...]) -> tuple[int, int]:
-        """Return OH, OW for an input of H, W."""
-        height, width = (self._length(n, axis) for axis, n in enumerate(size))
-        return height, width
+    def size_of(self, shape: Shape) -> Shape:
+        """Return the axes of `shape` that the window spans."""
+        return shape[len(shape) - len(self.kernel) :]
+
+    def output_size(self, size: Shape) -> Shape:
+        """Return the number of windows along each axis of an input of `size`."""
+        return tuple(self._length(n, axis) for axis, n in enumerate(size))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the output for an input of `shape`."""
+        size = self.size_of(shape)
+        return (*shape[: len(shape) - len(size)], *self.output_size(size))
 
     def _length(self, n: int, axis: int) -> int:
         stride, padding = self.stride[axis], self.padding[axis]
@@ -37,17 +52,17 @@ class Window(NamedTuple):
             out += 1
         return out
 
-    def taps(
-        self, size: tuple[int, ...]
-    ) -> Iterator[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
-        """Yield each tap's number, the outputs for which it is inside, and the inputs it meets."""
-        out = self.output_size(size)
-        columns = [self._line(j, out[1], size[1], 1) for j in range(self.kernel[1])]
-        for i in range(self.kernel[0]):
-            row = self._line(i, out[0], size[0], 0)
-            for j, column in enumerate(columns):
-                if row and column:
-                    yield i * self.kernel[1] + j, (row[0], column[0]), (row[1], column[1])
+    def taps(self, shape: Shape) -> Iterator[tuple[int, Any, Any]]:
+        """Yield each tap's number, where in the output it is inside, and the inputs it meets there."""
+        size = self.size_of(shape)
+        lines = [
+            [self._line(i, out, n, axis) for i in range(self.kernel[axis])]
+            for axis, (n, out) in enumerate(zip(size, self.output_size(size), strict=True))
+        ]
+        for number, slices in enumerate(itertools.product(*lines)):
+            if None not in slices:
+                outputs, inputs = zip(*slices, strict=True)
+                yield number, (..., *outputs), (..., *inputs)
 
     def _line(self, i: int, out: int, n: int, axis: int) -> tuple[slice, slice] | None:
         stride = self.stride[axis]
@@ -59,6 +74,15 @@ class Window(NamedTuple):
         begin = first * stride + start
         return slice(first, last), slice(begin, begin + (last - first - 1) * stride + 1, stride)
 
+    def places(self, taps: np.ndarray) -> list[np.ndarray]:
+        """Return where each window's tap of this number is in the input, one array an axis."""
+        out, found = self.size_of(taps.shape), []
+        for axis, offset in enumerate(np.unravel_index(taps, self.kernel)):
+            start = np.arange(out[axis]) * self.stride[axis] - self.padding[axis]
+            later = (1,) * (len(out) - 1 - axis)
+            found.append(start.reshape(-1, *later) + offset * self.dilation[axis])
+        return found
+
     @property
     def overlaps(self) -> bool:
         """Whether two windows may share an input."""
@@ -67,56 +91,49 @@ class Window(NamedTuple):
         )
 
 
-def max_pool2d(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maxima of `x` (N, C, H, W), and the number of the tap that each came from.
+def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maxima of `x` (..., *size), and the number of the tap that each came from.
 
     Of equal taps the first counts. A nan counts as larger than any number, and the last one wins.
     """
-    out, taps = _max_pool2d(x, window, nan=False)
+    out, taps = _max_pool(x, window, nan=False)
     if x.dtype.kind == "f":
         with np.errstate(invalid="ignore", over="ignore"):
             suspicious = np.isnan(out.sum())
         if suspicious:
-            out, taps = _max_pool2d(x, window, nan=True)
+            out, taps = _max_pool(x, window, nan=True)
     return out, taps
 
 
-def _max_pool2d(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.ndarray]:
-    size = x.shape[2:]
-    shape = (*x.shape[:2], *window.output_size(size))
-    count = window.kernel[0] * window.kernel[1]
-    taps = np.zeros_like(x, np.min_scalar_type(count), shape=shape)
-    places = list(window.taps(size))
+def _max_pool(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.ndarray]:
+    shape = window.output_shape(x.shape)
+    taps = np.zeros_like(x, np.min_scalar_type(math.prod(window.kernel)), shape=shape)
+    places = list(window.taps(x.shape))
     if any(window.padding):  # a window's first tap may be outside
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         best = np.full_like(x, lowest, shape=shape)
-        for number, (rows, columns), _ in reversed(places):
-            taps[:, :, rows, columns] = number
+        for number, outputs, _ in reversed(places):
+            taps[outputs] = number
     else:
-        (_, _, (rows, columns)), *places = places
-        best = x[:, :, rows, columns].copy("K")
-    for number, (rows, columns), inputs in places:
-        value = x[:, :, inputs[0], inputs[1]]
-        highest = best[:, :, rows, columns]
+        (_, _, inputs), *places = places
+        best = x[inputs].copy("K")
+    for number, outputs, inputs in places:
+        value, highest, chosen = x[inputs], best[outputs], taps[outputs]
         better = np.greater(value, highest)
         if nan:
             better |= np.isnan(value)
         np.maximum(highest, value, out=highest)
-        chosen = taps[:, :, rows, columns]
         # numbers grow, so the last improvement is the largest number; no branch per element
         np.maximum(chosen, better.view(np.uint8) * taps.dtype.type(number), out=chosen)
     return best, taps
 
 
-def max_pool2d_input(
-    g: np.ndarray, taps: np.ndarray, input_shape: tuple[int, ...], window: Window
-) -> np.ndarray:
+def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
     """Return an array of `input_shape` with each element of `g` added at its window's tap."""
     # in the memory order of the forward pass, which the next gradient rules compute in
     dx = np.zeros_like(taps, g.dtype, shape=input_shape)
-    for number, (rows, columns), inputs in window.taps(input_shape[2:]):
-        mask, part = taps[:, :, rows, columns] == number, g[:, :, rows, columns]
-        target = dx[:, :, inputs[0], inputs[1]]
+    for number, outputs, inputs in window.taps(input_shape):
+        mask, part, target = taps[outputs] == number, g[outputs], dx[inputs]
         if window.overlaps:
             target += keep(mask, part)
         else:
@@ -124,39 +141,49 @@ def max_pool2d_input(
     return dx
 
 
-def max_pool2d_pick(x: np.ndarray, taps: np.ndarray, window: Window) -> np.ndarray:
-    """Return the element of `x` at each window's tap: the transpose of `max_pool2d_input`."""
+def max_pool_pick(x: np.ndarray, taps: np.ndarray, window: Window) -> np.ndarray:
+    """Return the element of `x` at each window's tap: the transpose of `max_pool_input`."""
     out = np.zeros_like(taps, x.dtype)
-    for number, (rows, columns), inputs in window.taps(x.shape[2:]):
-        value = x[:, :, inputs[0], inputs[1]]
-        out[:, :, rows, columns] += keep(taps[:, :, rows, columns] == number, value)
+    for number, outputs, inputs in window.taps(x.shape):
+        out[outputs] += keep(taps[outputs] == number, x[inputs])
     return out
 
 
-def avg_pool2d(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
-    """Return the sum over each window of `x` (N, C, H, W), divided by `divisor` (OH, OW)."""
-    total = np.zeros_like(x, shape=(*x.shape[:2], *divisor.shape))
-    for _, (rows, columns), inputs in window.taps(x.shape[2:]):
-        total[:, :, rows, columns] += x[:, :, inputs[0], inputs[1]]
-    total /= divisor.astype(x.dtype)
+def max_pool_indices(taps: np.ndarray, size: Shape, window: Window) -> np.ndarray:
+    """Return the place of each window's tap in the flattened image of `size`."""
+    # a dilated window may step over a small image, and have no tap inside: it gets a corner
+    return np.ravel_multi_index(window.places(taps), size, mode="clip")
+
+
+def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
+    """Return the sum over each window of `x` (..., *size), divided by `divisor` (*out)."""
+    total = np.zeros_like(x, shape=window.output_shape(x.shape))
+    for _, outputs, inputs in window.taps(x.shape):
+        total[outputs] += x[inputs]
+    divisor = divisor.astype(x.dtype)
+    if x.dtype.kind == "f":
+        total /= divisor
+    else:  # towards zero, as integers are divided in C
+        total -= np.fmod(total, divisor)
+        total //= divisor
     return total
 
 
-def avg_pool2d_input(
-    g: np.ndarray, input_shape: tuple[int, ...], window: Window, divisor: np.ndarray
+def avg_pool_input(
+    g: np.ndarray, input_shape: Shape, window: Window, divisor: np.ndarray
 ) -> np.ndarray:
-    """Return the transpose of `avg_pool2d`: g (N, C, OH, OW) -> (N, C, H, W)."""
+    """Return the transpose of `avg_pool`: g (..., *out) -> (..., *size)."""
     shares = g / divisor.astype(g.dtype)
     dx = np.zeros_like(g, shape=input_shape)
-    for _, (rows, columns), inputs in window.taps(input_shape[2:]):
-        dx[:, :, inputs[0], inputs[1]] += shares[:, :, rows, columns]
+    for _, outputs, inputs in window.taps(input_shape):
+        dx[inputs] += shares[outputs]
     return dx
 
 
 def avg_divisor(
-    size: tuple[int, ...], window: Window, count_include_pad: bool, override: int | None
+    size: Shape, window: Window, count_include_pad: bool, override: int | None
 ) -> np.ndarray:
-    """Return what each window's sum is divided by, (OH, OW).
+    """Return what each window's sum is divided by, (*out).
 
     Padding counts if `count_include_pad`, but what sticks out beyond it (ceil_mode) never does.
     """
@@ -164,14 +191,14 @@ def avg_divisor(
     if override is not None:
         return np.full(out, override)
     lengths = []
-    for axis in range(2):
-        n, k, padding = size[axis], window.kernel[axis], window.padding[axis]
+    for axis, n in enumerate(size):
+        k, padding = window.kernel[axis], window.padding[axis]
         start = np.arange(out[axis]) * window.stride[axis] - padding
         stop = np.minimum(start + k, n + padding)
         if not count_include_pad:
             start, stop = np.maximum(start, 0), np.minimum(stop, n)
         lengths.append(stop - start)
-    return np.outer(*lengths)
+    return functools.reduce(np.multiply.outer, lengths)
 
 
 def adaptive_regions(n: int, out: int) -> list[slice]:
@@ -179,9 +206,9 @@ def adaptive_regions(n: int, out: int) -> list[slice]:
     return [slice(i * n // out, -(-(i + 1) * n // out)) for i in range(out)]
 
 
-def adaptive_avg_pool2d(x: np.ndarray, out: tuple[int, int]) -> np.ndarray:
-    """Return the mean of each of OH x OW regions of `x` (N, C, H, W)."""
-    for axis, count in zip((2, 3), out, strict=True):
+def adaptive_avg_pool(x: np.ndarray, out: Shape) -> np.ndarray:
+    """Return the mean of each of *out regions of `x` (..., *size)."""
+    for axis, count in enumerate(out, x.ndim - len(out)):
         result = np.empty_like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
         for i, region in enumerate(adaptive_regions(x.shape[axis], count)):
             at: tuple[Any, ...] = (slice(None),) * axis
@@ -190,10 +217,9 @@ def adaptive_avg_pool2d(x: np.ndarray, out: tuple[int, int]) -> np.ndarray:
     return x
 
 
-def adaptive_avg_pool2d_input(g: np.ndarray, input_shape: tuple[int, ...]) -> np.ndarray:
-    """Return the transpose of `adaptive_avg_pool2d`: g (N, C, OH, OW) -> (N, C, H, W)."""
-    for axis in (2, 3):
-        n = input_shape[axis]
+def adaptive_avg_pool_input(g: np.ndarray, size: Shape) -> np.ndarray:
+    """Return the transpose of `adaptive_avg_pool`: g (..., *out) -> (..., *size)."""
+    for axis, n in enumerate(size, g.ndim - len(size)):
         result = np.zeros_like(g, shape=(*g.shape[:axis], n, *g.shape[axis + 1 :]))
         for i, region in enumerate(adaptive_regions(n, g.shape[axis])):
             at: tuple[Any, ...] = (slice(None),) * axis
@@ -201,3 +227,21 @@ def adaptive_avg_pool2d_input(g: np.ndarray, input_shape: tuple[int, ...]) -> np
             result[(*at, region)] += g[(*at, slice(i, i + 1))] / g.dtype.type(length)
         g = result
     return g
+
+
+def adaptive_max_pool(x: np.ndarray, out: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of each of *out regions of `x` (..., *size), and its index in the image."""
+    first = x.ndim - len(out)
+    size, lines, kernel = x.shape[first:], [], []
+    for axis, (n, count) in enumerate(zip(size, out, strict=True), first):
+        regions = adaptive_regions(n, count)
+        longest = max((r.stop - r.start for r in regions), default=1)
+        # the last line of a shorter region again: all have one length then, and their old maxima
+        line = [min(r.start + i, r.stop - 1) for r in regions for i in range(longest)]
+        lines.append(np.array(line, int))
+        kernel.append(longest)
+        x = x.take(lines[-1], axis)
+    window = Window((*kernel,), (*kernel,), (0,) * len(out), (1,) * len(out), False)
+    best, taps = max_pool(x, window)
+    places = [line[place] for line, place in zip(lines, window.places(taps), strict=True)]
+    return best, np.ravel_multi_index(places, size)
