@@ -96,6 +96,24 @@ from .ops.creation import (
     zeros as zeros,
     zeros_like as zeros_like,
 )
+from .ops.decompositions import (
+    cholesky as cholesky,
+    det as det,
+    inverse as inverse,
+    logdet as logdet,
+    slogdet as slogdet,
+)
+from .ops.distance import (
+    cdist as cdist,
+    cosine_similarity as cosine_similarity,
+    pairwise_distance as pairwise_distance,
+)
+from .ops.einsum import (
+    einsum as einsum,
+    inner as inner,
+    kron as kron,
+    tensordot as tensordot,
+)
 from .ops.elementwise import (
     abs as abs,
     add as add,
@@ -163,12 +181,14 @@ from .ops.linalg import (
     addr as addr,
     baddbmm as baddbmm,
     bmm as bmm,
+    cross as cross,
     dot as dot,
     matmul as matmul,
     mm as mm,
     mv as mv,
     outer as outer,
     trace as trace,
+    vdot as vdot,
 )
 from .ops.math import (
     acos as acos,
@@ -226,10 +246,19 @@ from .ops.reduce import (
 )
 from .ops.scan import (
     argsort as argsort,
+    bincount as bincount,
+    bucketize as bucketize,
+    cummax as cummax,
+    cummin as cummin,
     cumprod as cumprod,
     cumsum as cumsum,
+    diff as diff,
+    histc as histc,
     kthvalue as kthvalue,
+    logcumsumexp as logcumsumexp,
     median as median,
+    msort as msort,
+    searchsorted as searchsorted,
     sort as sort,
     topk as topk,
     unique as unique,
@@ -294,6 +323,8 @@ if TYPE_CHECKING:
     from . import (
         autograd as autograd,
         datasets as datasets,
+        func as func,
+        linalg as linalg,
         nn as nn,
         optim as optim,
         testing as testing,
@@ -311,7 +342,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "datasets", "nn", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("autograd", "datasets", "func", "linalg", "nn", "optim", "testing", "utils", "viz")
 
 
 def __getattr__(name: str) -> Any:

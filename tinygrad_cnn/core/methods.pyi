@@ -227,6 +227,8 @@ class TensorMethods:
         """Return 1 with the probabilities `input` (or all `p`), else 0, in the dtype of `input`."""
     def bernoulli_(self, p: builtins.float = 0.5, *, generator: Any = None) -> Tensor:
         """Fill the tensor with 1, by the probability `p`, and 0, and return it."""
+    def bincount(self, weights: Any = None, minlength: builtins.int = 0) -> Tensor:
+        """Return how often each number from 0 on occurs in a vector; no gradient passes."""
     def bitwise_and(self, other: Any) -> Tensor:
         """Return the bitwise (for booleans, logical) and, broadcast."""
     def bitwise_and_(self, other: Any) -> Tensor:
@@ -253,6 +255,8 @@ class TensorMethods:
         """Return the smallest integer that is not below; gradient 0."""
     def ceil_(self) -> Tensor:
         """Return the smallest integer that is not below; gradient 0."""
+    def cholesky(self, upper: builtins.bool = False) -> Tensor:
+        """Return the triangular factor L of a symmetric positive definite matrix, ``L @ L.mT``."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> Any:
         """Cut a tensor along `dim` into at most `chunks` views of one size, the last maybe smaller."""
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
@@ -291,6 +295,12 @@ class TensorMethods:
         """Return the hyperbolic cosine."""
     def count_nonzero(self, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
         """Return how many elements are not 0, over one dimension, several, or all."""
+    def cross(self, other: Any, dim: builtins.int | None = None) -> Tensor:
+        """Return the cross products along `dim`: the first of size 3, where it is not given."""
+    def cummax(self, dim: builtins.int) -> Any:
+        """Return the maximum of the elements up to each one along `dim`, and where it is."""
+    def cummin(self, dim: builtins.int) -> Any:
+        """Return the minimum of the elements up to each one along `dim`, and where it is."""
     def cumprod(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the products of the elements up to each one along `dim`."""
     def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
@@ -299,6 +309,8 @@ class TensorMethods:
         """Return degrees as radians."""
     def deg2rad_(self) -> Tensor:
         """Return degrees as radians."""
+    def det(self) -> Tensor:
+        """Return the determinant of a square matrix, or of each of a batch."""
     def diag(self, diagonal: builtins.int = 0) -> Tensor:
         """Return a vector as the diagonal of a matrix, or a copy of the diagonal of a matrix."""
     def diag_embed(
@@ -309,6 +321,8 @@ class TensorMethods:
         self, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
     ) -> Tensor:
         """Return a view of the diagonals of the planes of two dimensions, as a new last dimension."""
+    def diff(self, kwargs: Any) -> Tensor:
+        """Return the difference of each element along `dim` from the one before."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -403,14 +417,22 @@ class TensorMethods:
         """Return the step function: 0 below 0, 1 above, and `values` at 0."""
     def heaviside_(self, values: Any) -> Tensor:
         """Return the step function: 0 below 0, 1 above, and `values` at 0."""
+    def histc(
+        self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0
+    ) -> Tensor:
+        """Return how many elements are in each of `bins` intervals of equal width; no gradient passes."""
     def hypot(self, other: Any) -> Tensor:
         """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
     def hypot_(self, other: Any) -> Tensor:
         """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
     def index_select(self, dim: builtins.int, index: Any) -> Tensor:
         """Return the slices of `input` along `dim` that a vector of integers names."""
+    def inner(self, other: Any) -> Tensor:
+        """Return the inner products along the last dimensions of both; with a 0-d tensor, `mul`."""
     def int(self) -> Tensor:
         """Return the values as int32."""
+    def inverse(self) -> Tensor:
+        """Return the inverse; see `linalg.inv`."""
     def isclose(
         self,
         other: Any,
@@ -429,6 +451,8 @@ class TensorMethods:
         """Return whether each element is infinite and negative."""
     def isposinf(self) -> Tensor:
         """Return whether each element is infinite and positive."""
+    def kron(self, other: Any) -> Tensor:
+        """Return the Kronecker product: `input` with each element replaced by its multiple of `other`."""
     def kthvalue(
         self, k: builtins.int, dim: builtins.int = -1, keepdim: builtins.bool = False
     ) -> Any:
@@ -463,6 +487,10 @@ class TensorMethods:
         """Return the logarithm of `softmax`, exact also where that is as good as 0."""
     def logaddexp(self, other: Any) -> Tensor:
         """Return ``log(exp(input) + exp(other))``, broadcast, of which no power overflows."""
+    def logcumsumexp(self, dim: builtins.int) -> Tensor:
+        """Return the logarithm of the sums of ``exp(input)`` up to each element along `dim`."""
+    def logdet(self) -> Tensor:
+        """Return the logarithm of the determinant: NaN where that is negative; see `slogdet`."""
     def logical_and(self, other: Any) -> Tensor:
         """Return whether both elements are not 0, broadcast."""
     def logical_not(self) -> Tensor:
@@ -526,6 +554,8 @@ class TensorMethods:
         destination: builtins.int | tuple[builtins.int, ...],
     ) -> Tensor:
         """Move the dimensions `source` to the places `destination`; the others keep their order."""
+    def msort(self) -> Tensor:
+        """Sort a tensor along its first dimension; see `sort`."""
     def mul(self, other: Any) -> Tensor:
         """Return ``input * other``, broadcast."""
     def mul_(self, other: Any) -> Tensor:
@@ -676,6 +706,8 @@ class TensorMethods:
         """Return the hyperbolic sine."""
     def sinh_(self) -> Tensor:
         """Return the hyperbolic sine."""
+    def slogdet(self) -> Any:
+        """Return the sign of the determinant, and the logarithm of its magnitude."""
     def softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
         """Return ``exp(input) / exp(input).sum(dim)``, stable for inputs of any size."""
     def sort(
@@ -804,6 +836,8 @@ class TensorMethods:
         correction: builtins.float | None = None,
     ) -> Tensor:
         """Return the variance over one dimension, several, or all."""
+    def vdot(self, other: Any) -> Tensor:
+        """Return the inner product of two vectors; as `dot`, since numbers here are real."""
     def view(self, *shape: Any) -> Tensor:
         """Return the elements, in their order, in another shape, sharing their memory."""
     def view_as(self, other: Any) -> Tensor:

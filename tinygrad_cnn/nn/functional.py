@@ -37,15 +37,41 @@ from tinygrad_cnn.ops.activation import (
     threshold as threshold,
 )
 from tinygrad_cnn.ops.conv import conv2d as conv2d
+from tinygrad_cnn.ops.distance import (
+    cosine_embedding_loss as cosine_embedding_loss,
+    cosine_similarity as cosine_similarity,
+    margin_ranking_loss as margin_ranking_loss,
+    pairwise_distance as pairwise_distance,
+    triplet_margin_loss as triplet_margin_loss,
+    triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
+)
 from tinygrad_cnn.ops.dropout import dropout as dropout
+from tinygrad_cnn.ops.einsum import (
+    bilinear as bilinear,
+)
 from tinygrad_cnn.ops.indexing import one_hot as one_hot
 from tinygrad_cnn.ops.linalg import linear as linear
 from tinygrad_cnn.ops.loss import (
+    binary_cross_entropy as binary_cross_entropy,
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
     cross_entropy as cross_entropy,
-    mse_loss as mse_loss,
+    hinge_embedding_loss as hinge_embedding_loss,
+    kl_div as kl_div,
+    multi_margin_loss as multi_margin_loss,
+    multilabel_margin_loss as multilabel_margin_loss,
+    multilabel_soft_margin_loss as multilabel_soft_margin_loss,
     nll_loss as nll_loss,
+    soft_margin_loss as soft_margin_loss,
 )
-from tinygrad_cnn.ops.norm import batch_norm as batch_norm
+from tinygrad_cnn.ops.norm import (
+    batch_norm as batch_norm,
+    group_norm as group_norm,
+    instance_norm as instance_norm,
+    layer_norm as layer_norm,
+    local_response_norm as local_response_norm,
+    normalize as normalize,
+    rms_norm as rms_norm,
+)
 from tinygrad_cnn.ops.pool import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,
     adaptive_avg_pool2d as adaptive_avg_pool2d,
@@ -65,6 +91,14 @@ from tinygrad_cnn.ops.pool import (
     max_unpool1d as max_unpool1d,
     max_unpool2d as max_unpool2d,
     max_unpool3d as max_unpool3d,
+)
+from tinygrad_cnn.ops.regression_loss import (
+    gaussian_nll_loss as gaussian_nll_loss,
+    huber_loss as huber_loss,
+    l1_loss as l1_loss,
+    mse_loss as mse_loss,
+    poisson_nll_loss as poisson_nll_loss,
+    smooth_l1_loss as smooth_l1_loss,
 )
 from tinygrad_cnn.ops.shape import pad as pad
 

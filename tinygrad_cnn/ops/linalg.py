@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from tinygrad_cnn.core.tensor import Tensor
 
 from .elementwise import mul
 from .reduce import sum
-from .shape import broadcast_to, diagonal, reshape, sum_to_size, unsqueeze
+from .shape import broadcast_to, diagonal, reshape, roll, sum_to_size, unsqueeze
 
 # -- matmul ------------------------------------------------------------------------------------
 
@@ -37,6 +38,8 @@ def matmul(input: Array, other: Array) -> Any:
     ------
     RuntimeError
         If the shapes do not match, the dtypes differ, or one has no dimension.
+    TypeError
+        If one is no tensor.
 
     Examples
     --------
@@ -88,9 +91,11 @@ def _rows(x: Any) -> Any:
 
 
 def _check_dtypes(name: str, x: Any, y: Any) -> None:
-    a, b = getattr(x, "dtype", x), getattr(y, "dtype", y)
-    if a != b:
-        raise RuntimeError(f"{name}: expected tensors of one dtype, got {a} and {b}")
+    for value in (x, y):
+        if not hasattr(value, "dtype"):
+            raise TypeError(f"{name}: expected Tensors, got {type(value).__name__}")
+    if x.dtype != y.dtype:
+        raise RuntimeError(f"{name}: expected tensors of one dtype, got {x.dtype} and {y.dtype}")
 
 
 def _mismatch(input: tuple[int, ...], other: tuple[int, ...]) -> str:
@@ -230,6 +235,110 @@ def trace(input: Tensor) -> Tensor:
     """
     _with_ndim("trace", 2, input=input)
     return sum(diagonal(input))
+
+
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Return the diagonals of matrices: `tinygrad_cnn.diagonal`, of the last two dimensions."""
+    return diagonal(A, offset, dim1, dim2)
+
+
+@method("vdot")
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Return the inner product of two vectors; as `dot`, since numbers here are real."""
+    return dot(input, other)
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Return the inner products of vectors along `dim`; the other dimensions broadcast.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.linalg.vecdot(tg.tensor([[1.0, 2.0], [3.0, 4.0]]), tg.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
+    return sum(mul(x, y), dim)
+
+
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """Return the cross products of vectors of three elements along `dim`; the rest broadcasts.
+
+    Raises
+    ------
+    RuntimeError
+        If `dim` is not of size 3 in both, or they have not as many dimensions.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.linalg.cross(tg.tensor([1.0, 0.0, 0.0]), tg.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    if input.ndim != other.ndim or {input.shape[dim], other.shape[dim]} != {3}:
+        raise RuntimeError(
+            f"cross: expected as many dimensions in both, and 3 elements in dim {dim}, "
+            f"got shapes {input.shape}, {other.shape}"
+        )
+    # (x × y)[i] = x[i+1] y[i+2] - x[i+2] y[i+1], the indices modulo 3
+    return roll(input, -1, dim) * roll(other, -2, dim) - roll(input, -2, dim) * roll(other, -1, dim)
+
+
+@method("cross")
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """Return the cross products along `dim`: the first of size 3, where it is not given.
+
+    Otherwise as `linalg.cross`.
+    """
+    if dim is None:
+        if 3 not in input.shape:
+            raise RuntimeError(f"cross: no dimension of size 3 in shape {input.shape}")
+        dim = input.shape.index(3)
+    return linalg_cross(input, other, dim=dim)
+
+
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the product of a chain of matrices, in the order that takes the least work.
+
+    Parameters
+    ----------
+    tensors : sequence of Tensor
+        Two or more matrices. The first may be a vector, which is a row; the last, a column.
+
+    Raises
+    ------
+    RuntimeError
+        If there are fewer, or shapes do not match, or dtypes differ.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.linalg.multi_dot([tg.ones(2, 3), tg.ones(3, 4), tg.ones(4)])
+    tensor([12., 12.])
+    """
+    count = len(tensors)
+    if count < 2:
+        raise RuntimeError(f"multi_dot: expected at least 2 tensors, got {count}")
+    for i, x in enumerate(tensors):
+        if x.ndim != 2 and not (x.ndim == 1 and i in (0, count - 1)):
+            raise RuntimeError(f"multi_dot: tensor {i} must be a matrix, got shape {x.shape}")
+    rows = [1 if x.ndim == 1 and i == 0 else x.shape[0] for i, x in enumerate(tensors)]
+    sizes = [*rows, tensors[-1].shape[1] if tensors[-1].ndim == 2 else 1]
+
+    # for tensors i to j: the least number of multiplications, and after which to split
+    best: dict[tuple[int, int], tuple[int, int]] = {(i, i): (0, i) for i in range(count)}
+    for length in range(1, count):
+        for i in range(count - length):
+            j = i + length
+            best[i, j] = min(
+                (best[i, k][0] + best[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                for k in range(i, j)
+            )
+
+    def product(i: int, j: int) -> Tensor:
+        k = best[i, j][1]
+        return tensors[i] if i == j else matmul(product(i, k), product(k + 1, j))
+
+    return product(0, count - 1)
 
 
 # -- linear ------------------------------------------------------------------------------------
