@@ -11,7 +11,7 @@ import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.nn import functional as F
 
-IMAGES = (2, 4, 7, 6)
+SERIES, IMAGES, VOLUMES = (2, 4, 7), (2, 4, 7, 6), (2, 4, 3, 4, 5)
 
 
 def draw(shape, seed: int = 0) -> np.ndarray:
@@ -113,6 +113,39 @@ LAYERS = [
         "AvgPool2d", (2,), {"divisor_override": 3}, IMAGES,
         "AvgPool2d(kernel_size=2, stride=2, padding=0)",
     ),
+    (
+        "MaxPool1d", (3, 1, 1, 2, False, True), {}, SERIES,
+        "MaxPool1d(kernel_size=3, stride=1, padding=1, dilation=2, ceil_mode=True)",
+    ),
+    (
+        "MaxPool3d", (2,), {}, VOLUMES,
+        "MaxPool3d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)",
+    ),
+    (
+        "AvgPool1d", (2, 1, 1, True, False), {}, SERIES,
+        "AvgPool1d(kernel_size=(2,), stride=(1,), padding=(1,))",
+    ),
+    (
+        "AvgPool3d", ((1, 2, 2), 2, 0, True), {"divisor_override": 3}, VOLUMES,
+        "AvgPool3d(kernel_size=(1, 2, 2), stride=2, padding=0)",
+    ),
+    (
+        "LPPool1d", (2, 3, 2, True), {}, SERIES,
+        "LPPool1d(norm_type=2, kernel_size=3, stride=2, ceil_mode=True)",
+    ),
+    (
+        "LPPool2d", (2, (2, 3)), {}, IMAGES,
+        "LPPool2d(norm_type=2, kernel_size=(2, 3), stride=None, ceil_mode=False)",
+    ),
+    (
+        "LPPool3d", (2.0, 2), {}, VOLUMES,
+        "LPPool3d(norm_type=2.0, kernel_size=2, stride=None, ceil_mode=False)",
+    ),
+    ("AdaptiveAvgPool1d", (2,), {}, SERIES, "AdaptiveAvgPool1d(output_size=2)"),
+    ("AdaptiveAvgPool3d", ((None, 2, 3),), {}, VOLUMES, "AdaptiveAvgPool3d(output_size=(None, 2, 3))"),
+    ("AdaptiveMaxPool1d", (3,), {}, SERIES, "AdaptiveMaxPool1d(output_size=3)"),
+    ("AdaptiveMaxPool2d", ((3, None),), {}, IMAGES, "AdaptiveMaxPool2d(output_size=(3, None))"),
+    ("AdaptiveMaxPool3d", (2,), {}, VOLUMES, "AdaptiveMaxPool3d(output_size=2)"),
     ("AdaptiveAvgPool2d", ((3, None),), {}, IMAGES, "AdaptiveAvgPool2d(output_size=(3, None))"),
     ("AdaptiveAvgPool2d", (2,), {}, IMAGES, "AdaptiveAvgPool2d(output_size=2)"),
     ("Flatten", (), {}, IMAGES, "Flatten(start_dim=1, end_dim=-1)"),
@@ -330,11 +363,30 @@ class TestSimple:
         nn.Dropout(inplace=True)(x)
         assert x.tolist() == [-1, 2]
 
-    def test_pooling_with_indices(self) -> None:
-        x = tg.tensor(draw(IMAGES), dtype=tg.float32)
-        out, indices = nn.MaxPool2d(2, return_indices=True)(x)
-        same(out, F.max_pool2d(x, 2))
+    @pytest.mark.parametrize("shape", [SERIES, IMAGES, VOLUMES])
+    @pytest.mark.parametrize("layer", ["MaxPool", "AdaptiveMaxPool"])
+    def test_pooling_with_indices(self, layer, shape) -> None:
+        x = tg.tensor(draw(shape), dtype=tg.float32)
+        make = getattr(nn, f"{layer}{len(shape) - 2}d")
+        out, indices = make(2, return_indices=True)(x)
+        same(out, make(2)(x))
         same(out, x.flatten(2).gather(2, indices.flatten(2)).reshape(out.shape))
+
+    @pytest.mark.parametrize("shape", [SERIES, IMAGES, VOLUMES])
+    def test_unpooling(self, shape) -> None:
+        torch = pytest.importorskip("torch")
+        x = draw(shape)
+        dims = len(shape) - 2
+        options = (3, 2, 1)
+        results = []
+        for lib in (tg, torch):
+            pool = getattr(lib.nn, f"MaxPool{dims}d")(*options, return_indices=True)
+            unpool = getattr(lib.nn, f"MaxUnpool{dims}d")(*options)
+            out, indices = pool(lib.tensor(x))
+            results.append((repr(unpool), unpool(out, indices, shape).numpy()))
+        (mine, values), (theirs, expected) = results
+        assert mine == theirs
+        np.testing.assert_array_equal(values, expected)
 
     def test_identity_returns_its_input(self) -> None:
         x = tg.ones(1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
 
-Size = int | tuple[int, ...]
+Size = int | Sequence[int]
 """One number for every axis, or one for each."""
 
 

@@ -23,7 +23,7 @@ from .elementwise import abs, sign
 from .indexing import gather, scatter_add
 from .shape import flatten, reshape
 
-Regions = int | tuple[int | None, ...] | None
+Regions = int | Sequence[int | None] | None
 """The output size of adaptive pooling; None keeps an axis as it is."""
 
 # -- maxima ------------------------------------------------------------------------------------
