@@ -74,6 +74,101 @@ def test_gradient_of_cumprod_where_elements_are_zero(zeros_at):
     np.testing.assert_allclose(found.data, expected)
 
 
+def log_sum_exp(vector):
+    top = max(vector)
+    return top + math.log(math.fsum(math.exp(v - top) for v in vector))
+
+
+@pytest.mark.oracle("logcumsumexp")
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (3, 2, 2)])
+def test_running_logsumexp(shape):
+    x = 5 * np.random.default_rng(0).normal(size=shape)
+    for dim in range(-len(shape), len(shape)):
+        got = ops.logcumsumexp(Tensor(x), dim)
+        np.testing.assert_allclose(got.data, along(x, dim, running(log_sum_exp)), rtol=1e-12)
+
+
+def test_running_logsumexp_is_stable():
+    x = tensor([-np.inf, -1e4, -1e4, 1e4], dtype=float64, requires_grad=True)
+    out = ops.logcumsumexp(x, 0)
+    assert out.tolist() == [-np.inf, -1e4, -1e4 + math.log(2), 1e4]
+    (found,) = grad(out, x, ones(4), create_graph=True)
+    np.testing.assert_allclose(found.data, [0, 1.5, 0.5, 1])
+    (second,) = grad(found, x, tensor([1.0, 1, 0, 0]))
+    np.testing.assert_allclose(second.data, [0, 0.25, -0.25, 0])
+    assert ops.logcumsumexp(zeros(0, 3), 1).shape == (0, 3)
+    assert ops.logcumsumexp(ones(2, dtype=float16), 0).dtype == float16
+    assert np.isnan(ops.logcumsumexp(tensor([1.0, NAN, 1.0]), 0).data).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_running_extrema(sign):
+    def highest_so_far(vector):
+        best, places = -math.inf, []
+        for i, v in enumerate(vector):
+            if math.isnan(v) or sign * v >= best:
+                best, place = (v if math.isnan(v) else sign * v), i
+            places.append(place)
+        return places
+
+    function = ops.cummax if sign == 1 else ops.cummin
+    for x in CASES:
+        for dim in range(-x.ndim, x.ndim):
+            values, indices = function(Tensor(x), dim)
+            expected = along(x, dim, highest_so_far)
+            np.testing.assert_array_equal(indices.data, expected)
+            np.testing.assert_array_equal(values.data, np.take_along_axis(x, expected, dim))
+    assert function(zeros(0, 3), 0).indices.shape == (0, 3)
+
+
+def test_differences():
+    x = np.array([[1, 3, 2], [5, 0, 7]])
+    assert ops.diff(Tensor(x)).tolist() == [[2, -1], [-5, 7]]
+    assert ops.diff(Tensor(x), dim=0).tolist() == [[4, -3, 5]]
+    assert ops.diff(Tensor(x), 2).tolist() == [[-3], [12]]
+    assert ops.diff(Tensor(x), 5).shape == (2, 0)
+    assert ops.diff(Tensor(x), 0, append=Tensor(x)).tolist() == x.tolist()
+    assert tensor([1, 4]).diff(prepend=tensor([-1]), append=tensor([0, 0])).tolist() == [2, 3, -4, 0]
+    assert ops.diff(tensor([True, False, False])).tolist() == [True, False]
+
+
+def test_search():
+    values = np.array([[-1.0, 0.0, 2.5], [3.0, 7.0, 9.0]])
+    for row in ([0, 2, 2, 3], [], [7]):
+        before = [[sum(v < x for v in row) for x in line] for line in values]
+        after = [[sum(v <= x for v in row) for x in line] for line in values]
+        vector = tensor(row, dtype=float64)
+        for found, expected in (
+            (ops.searchsorted(vector, Tensor(values)), before),
+            (ops.searchsorted(vector, Tensor(values), side="right"), after),
+            (ops.bucketize(Tensor(values), vector), before),
+            (ops.bucketize(Tensor(values), vector, right=True, out_int32=True), after),
+        ):
+            assert found.tolist() == expected
+    rows = tensor([[3, 1, 2], [0, 5, 5]])
+    found = ops.searchsorted(rows, tensor([[2, 4], [5, 0]]), sorter=ops.argsort(rows))
+    assert found.tolist() == [[1, 3], [1, 0]]
+    assert ops.searchsorted(tensor([1, 2]), 2).item() == 1
+    assert ops.searchsorted(tensor([1, 2]), 2, out_int32=True).dtype == np.int32
+
+
+def test_counts():
+    x = np.random.default_rng(0).integers(0, 5, 20)
+    weights = np.random.default_rng(1).normal(size=20)
+    assert ops.bincount(Tensor(x), minlength=8).tolist() == [x.tolist().count(i) for i in range(8)]
+    expected = [math.fsum(weights[x == i]) for i in range(5)]
+    np.testing.assert_allclose(ops.bincount(Tensor(x), Tensor(weights)).data, expected)
+    assert ops.bincount(tensor([1]), tensor([1])).dtype == float64
+    assert ops.bincount(tensor([], dtype=int64)).shape == (0,)
+
+    x = tensor([[0.0, 0.5, 1.0], [3.0, -1.0, NAN]])
+    assert ops.histc(x, 3, 0, 3).tolist() == [2, 1, 1]
+    assert ops.histc(tensor([1.0, 2.0, 2.0]), 2).tolist() == [1, 2]
+    assert ops.histc(tensor([1.0, 1.0]), 2).tolist() == [0, 2]
+    assert ops.histc(zeros(0), 2).tolist() == [0, 0]
+    assert ops.histc(tensor([1.0], dtype=float64), 1).dtype == float64
+
+
 def key(descending):
     def of(pair):
         value, place = pair
@@ -150,9 +245,25 @@ def test_gradient_of_median_is_shared_or_goes_to_the_element_named():
     assert found.sum().item() == 1
 
 
+def test_mode():
+    x = np.random.default_rng(0).integers(0, 3, (3, 7, 5))
+
+    def commonest(vector):
+        best = min(set(vector), key=lambda v: (-vector.count(v), v))
+        return [best, len(vector) - 1 - vector[::-1].index(best)]
+
+    for dim in range(-3, 3):
+        expected = np.split(along(x, dim, commonest), 2, dim)
+        for got, wanted in zip(ops.mode(Tensor(x), dim, True), expected, strict=True):
+            np.testing.assert_array_equal(got.data, wanted)
+        assert ops.mode(Tensor(x), dim).values.shape == np.squeeze(expected[0], dim).shape
+
+
 def test_numbers_without_dimensions_and_empty_ones():
     x = tensor(3.0, requires_grad=True)
-    for result in (ops.sort(x), ops.topk(x, 1), ops.kthvalue(x, 1), ops.median(x, 0)):
+    for result in (
+        ops.sort(x), ops.topk(x, 1), ops.kthvalue(x, 1), ops.median(x, 0), ops.mode(x), ops.cummax(x, -1)
+    ):  # fmt: skip
         assert result.values.item() == 3
         assert result.indices.item() == 0
         assert result.values.shape == ()
@@ -174,6 +285,23 @@ def test_numbers_without_dimensions_and_empty_ones():
         (lambda: ops.kthvalue(zeros(2), 3), RuntimeError, "kthvalue: k=3 is out of range"),
         (lambda: ops.median(zeros(2, 0), 1), IndexError, r"median: dim 1 of shape \(2, 0\) has no elements"),
         (lambda: ops.median(zeros(0, dtype=int64)), RuntimeError, "median: int64"),
+        (lambda: ops.mode(zeros(2, 0), 1), IndexError, r"mode: dim 1 of shape \(2, 0\) has no elements"),
+        (lambda: ops.logcumsumexp(tensor([1, 2]), 0), RuntimeError, "logcumsumexp: input must be floating, got int64"),
+        (lambda: ops.cummax(zeros(2), 1), IndexError, "cummax: dim 1 is out of range"),
+        (lambda: ops.diff(tensor(1)), RuntimeError, "diff: expected at least 1 dimension"),
+        (lambda: ops.diff(zeros(2), -1), RuntimeError, "diff: n must not be negative, got -1"),
+        (lambda: ops.diff(zeros(2), prepend=zeros(1, 1)), RuntimeError, r"as many dimensions, got \[\(1, 1\), \(2,\)\]"),
+        (lambda: ops.searchsorted(zeros(2, 3), zeros(3, 1)), RuntimeError, r"sorted_sequence \(2, 3\) must be"),
+        (lambda: ops.searchsorted(zeros(2), 1, right=True, side="left"), RuntimeError, "side 'left' does not go with"),
+        (lambda: ops.searchsorted(zeros(2), 1, sorter=tensor([1])), RuntimeError, r"sorter must be int64 \(2,\)"),
+        (lambda: ops.bucketize(1, zeros(2, 3)), RuntimeError, "boundaries must be a vector"),
+        (lambda: ops.bincount(zeros(2)), RuntimeError, "bincount: input must be a vector of integers"),
+        (lambda: ops.bincount(tensor([-1])), RuntimeError, "bincount: input must be a vector of integers"),
+        (lambda: ops.bincount(tensor([1]), minlength=-1), RuntimeError, "minlength must not be negative"),
+        (lambda: ops.bincount(tensor([1]), zeros(2)), RuntimeError, r"weights \(2,\) are not as input \(1,\)"),
+        (lambda: ops.histc(tensor([1])), RuntimeError, "histc: input must be floating, got int64"),
+        (lambda: ops.histc(zeros(2), 0), RuntimeError, "histc: 0 bins from"),
+        (lambda: ops.histc(zeros(2), 2, 3, 1), RuntimeError, "histc: 2 bins from 3 to 1"),
         (lambda: ops.unique(zeros(2), dim=1), IndexError, "unique: dim 1 is out of range"),
     ],
 )  # fmt: skip
@@ -201,7 +329,8 @@ def test_unique():
 CALLS = [
     *[(name, (d,)) for name in ("cumsum", "cumprod") for d in (0, -1)],
     ("sort", (0,)), ("sort", (1, True)), ("topk", (2, 0)), ("topk", (2, -1, False)),
-    ("kthvalue", (2, 1)), ("median", ()), ("median", (1,)), ("median", (0, True)),
+    ("kthvalue", (2, 1)), ("median", ()), ("median", (1,)), ("median", (0, True)), ("msort", ()),
+    ("logcumsumexp", (1,)), ("cummax", (0,)), ("cummin", (-1,)), ("diff", (2, 0)), ("mode", (0,)),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Running sums and products, and what comes from sorting, along one dimension."""
+"""Running sums, products and extrema, and what comes from sorting, along one dimension."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
 from . import shape
 from ._dims import normalize_dim
-from .elementwise import quiet, where
+from .elementwise import exp, quiet, where
 from .indexing import gather
 from .reduce import any, shared_among_equals, sum, widened
+
+
+class Selected(NamedTuple):
+    """Elements along a dimension, and where they are: what `sort`, `topk`, `cummax`, ... return."""
+
+    values: Tensor
+    indices: Tensor
+
 
 # -- running sums and products -----------------------------------------------------------------
 
@@ -113,14 +121,156 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return _cumprod(input if dtype is None else shape.convert(input, dtype), dim)
 
 
+@op(method=True, formula="log Σ e^x")
+@quiet
+def logcumsumexp(input: Array, dim: int) -> Any:
+    """Return the logarithm of the sums of ``exp(input)`` up to each element along `dim`.
+
+    It is stable for inputs of any size; nothing but -inf so far gives -inf, with gradient 0.
+
+    Parameters
+    ----------
+    input : Tensor
+        Floating.
+    dim : int
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If the input is not floating.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.logcumsumexp(tg.tensor([0.0, 0.0, 1e4]), dim=0)
+    tensor([0.0000e+00, 6.9315e-01, 1.0000e+04])
+    """
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"logcumsumexp: input must be floating, got {input.dtype}")
+    return _accumulate("logcumsumexp", np.logaddexp, input, dim)
+
+
+@logcumsumexp.gradient("input")
+def _(g, input, out, dim):
+    if input.ndim == 0:
+        return g
+    # the sum over j >= k of g_j e^(x_k - out_j), of which no power is above 1; [..., k, j]
+    starts = shape.unsqueeze(shape.movedim(input, dim, -1), -1)
+    ends = shape.unsqueeze(shape.movedim(out, dim, -1), -2)
+    n = ends.shape[-1]
+    counts = (ends > -np.inf) & np.triu(np.ones((n, n), bool))
+    powers = exp(where(counts, starts - ends, -np.inf))
+    g = shape.unsqueeze(shape.movedim(g, dim, -1), -2)
+    return shape.movedim(sum(g * powers, -1), -1, dim)
+
+
+@logcumsumexp.samples
+def _(draw):
+    full = draw.shape()
+    return draw.array(full), draw.dim(len(full) or 1)
+
+
+# -- running extrema ---------------------------------------------------------------------------
+
+
+@method("cummax")
+def cummax(input: Tensor, dim: int) -> Selected:
+    """Return the maximum of the elements up to each one along `dim`, and where it is.
+
+    Returns
+    -------
+    Selected
+        ``Selected(values, indices)``: the index is that of the last of several equal maxima, to
+        which the gradient goes. A NaN counts as the maximum.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.cummax(tg.tensor([1, 3, 2, 3]), dim=0)
+    Selected(values=tensor([1, 3, 3, 3]), indices=tensor([0, 1, 1, 3]))
+    """
+    return _running_extremum("cummax", np.maximum, input, dim)
+
+
+@method("cummin")
+def cummin(input: Tensor, dim: int) -> Selected:
+    """Return the minimum of the elements up to each one along `dim`, and where it is.
+
+    Otherwise as `cummax`.
+    """
+    return _running_extremum("cummin", np.minimum, input, dim)
+
+
+def _running_extremum(name: str, function: np.ufunc, input: Tensor, dim: int) -> Selected:
+    axis = normalize_dim(name, dim, input.ndim)
+    data = input.data
+    if data.ndim == 0:
+        return _at(input, axis, tensor_from(np.zeros((), np.int64)))
+    is_new = (data == function.accumulate(data, axis)) | (data != data)
+    places = np.arange(data.shape[axis]).reshape((-1,) + (1,) * (data.ndim - axis - 1))
+    return _at(input, axis, tensor_from(np.maximum.accumulate(np.where(is_new, places, 0), axis)))
+
+
+@method("diff")
+@quiet
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """Return the difference of each element along `dim` from the one before.
+
+    Parameters
+    ----------
+    input : Tensor
+        Of booleans, True is where they differ.
+    n : int
+        How many times to take differences.
+    dim : int
+    prepend, append : Tensor, optional
+        Put before or after `input` along `dim` first.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If the input has no dimension, `n` is negative, or shapes do not fit.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([1, 2, 4, 8])
+    >>> tg.diff(x), tg.diff(x, n=2)
+    (tensor([1, 2, 4]), tensor([1, 2]))
+    """
+    if input.ndim == 0:
+        raise RuntimeError("diff: expected at least 1 dimension, got a 0-d tensor")
+    axis = normalize_dim("diff", dim, input.ndim)
+    if n < 0:
+        raise RuntimeError(f"diff: n must not be negative, got {n}")
+    parts = [part for part in (prepend, input, append) if part is not None]
+    if {part.ndim for part in parts} != {input.ndim}:
+        shapes = [part.shape for part in parts]
+        raise RuntimeError(f"diff: what is joined must have as many dimensions, got {shapes}")
+    result = shape.cat(parts, axis) if n and len(parts) > 1 else input
+    for _ in range(min(n, result.shape[axis])):
+        rest = result.shape[axis] - 1
+        later, earlier = shape.narrow(result, axis, 1, rest), shape.narrow(result, axis, 0, rest)
+        result = later != earlier if result.dtype == bool else later - earlier
+    return result
+
+
 # -- sorting -----------------------------------------------------------------------------------
-
-
-class Selected(NamedTuple):
-    """What `sort`, `topk`, `kthvalue` and `median` return along a dimension."""
-
-    values: Tensor
-    indices: Tensor
 
 
 @op(method=True, differentiable=False)
@@ -185,6 +335,12 @@ def sort(
     Selected(values=tensor([3., 2., 1.]), indices=tensor([0, 2, 1]))
     """
     return _at(input, dim, argsort(input, dim, descending, stable=stable))
+
+
+@method("msort")
+def msort(input: Tensor) -> Tensor:
+    """Sort a tensor along its first dimension; see `sort`."""
+    return sort(input, 0).values
 
 
 @method("topk")
@@ -309,6 +465,41 @@ def _kth(array: np.ndarray, axis: int, k: int) -> np.ndarray:
     return np.take(np.argsort(array, axis, kind="stable"), [k - 1], axis)
 
 
+@method("mode")
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Selected:
+    """Return the most frequent element along `dim`, the smallest of several, and where it is last.
+
+    Returns
+    -------
+    Selected
+        ``Selected(values, indices)``. The gradient goes to where the values came from.
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension, or it is empty.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.mode(tg.tensor([2, 1, 2, 1, 3]))
+    Selected(values=tensor(1), indices=tensor(3))
+    """
+    axis = normalize_dim("mode", dim, input.ndim)
+    if input.ndim == 0:
+        return _at(input, axis, tensor_from(np.zeros((), np.int64)))
+    if not input.shape[axis]:
+        raise IndexError(f"mode: dim {dim} of shape {input.shape} has no elements")
+    order = np.argsort(input.data, axis, kind="stable")
+    ranked = np.moveaxis(np.take_along_axis(input.data, order, axis), axis, -1)
+    ranks = np.arange(ranked.shape[-1])
+    begins = np.ones(ranked.shape, bool)
+    begins[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
+    repeats = ranks - np.maximum.accumulate(np.where(begins, ranks, 0), -1)
+    last = np.expand_dims(np.argmax(repeats, -1), axis)
+    return _one_at(input, axis, np.take_along_axis(order, last, axis), keepdim)
+
+
 def _at(input: Tensor, dim: int, indices: Tensor) -> Selected:
     return Selected(gather(input, dim, indices), indices)
 
@@ -364,3 +555,162 @@ def unique(
     extra = [inverse] * return_inverse + [counts] * return_counts
     results = tuple(tensor_from(np.asarray(array)) for array in (values, *extra))
     return results if extra else results[0]
+
+
+# -- finding and counting ----------------------------------------------------------------------
+
+
+def searchsorted(
+    sorted_sequence: Tensor,
+    input: Tensor | float,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
+) -> Tensor:
+    """Return where to insert each value into a sorted vector so that it stays sorted.
+
+    Parameters
+    ----------
+    sorted_sequence : Tensor
+        A vector; or several, along the last dimension.
+    input : Tensor or number
+        Of any shape for one vector; else of the same shape but for the last dimension.
+    out_int32 : bool
+        Return int32, not int64.
+    right : bool
+        Insert after equal elements, not before.
+    side : {"left", "right"}, optional
+        Another way to say `right`.
+    sorter : Tensor of int, optional
+        The indices that sort `sorted_sequence`, if it is not sorted.
+
+    Raises
+    ------
+    RuntimeError
+        If shapes do not fit, or there is no such `side`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.searchsorted(tg.tensor([1, 3, 5]), tg.tensor([[0, 3], [4, 9]]))
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    if side not in (None, "left", "right") or (right and side == "left"):
+        raise RuntimeError(f"searchsorted: side {side!r} does not go with right={right}")
+    vectors = sorted_sequence.data
+    values = input.data if isinstance(input, Tensor) else np.asarray(input)
+    if sorter is not None:
+        if sorter.shape != vectors.shape or sorter.dtype != np.int64:
+            raise RuntimeError(
+                f"searchsorted: sorter must be int64 {vectors.shape}, got {sorter.dtype} {sorter.shape}"
+            )
+        vectors = gather(sorted_sequence, -1, sorter).data
+    lead = vectors.shape[:-1]
+    if not vectors.ndim or (lead and lead != values.shape[:-1]):
+        raise RuntimeError(
+            f"searchsorted: sorted_sequence {vectors.shape} must be a vector, or as "
+            f"input {values.shape} in all but the last dimension"
+        )
+    places = np.empty(values.shape, np.int32 if out_int32 else np.int64)
+    where_equal: Any = "right" if right or side == "right" else "left"
+    for index in np.ndindex(lead):
+        places[index] = np.searchsorted(vectors[index], values[index], where_equal)
+    return tensor_from(places)
+
+
+def bucketize(
+    input: Tensor | float, boundaries: Tensor, *, out_int32: bool = False, right: bool = False
+) -> Tensor:
+    """Return which of the intervals between the sorted `boundaries` each value is in.
+
+    Interval ``i`` is ``boundaries[i - 1] < x <= boundaries[i]``; with `right`, a value on a
+    boundary is in the next one. The errors are those of `searchsorted`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.bucketize(tg.tensor([0, 1, 9]), tg.tensor([1, 5]))
+    tensor([0, 0, 2])
+    """
+    if boundaries.ndim != 1:
+        raise RuntimeError(f"bucketize: boundaries must be a vector, got shape {boundaries.shape}")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+@method("bincount")
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """Return how often each number from 0 on occurs in a vector; no gradient passes.
+
+    Parameters
+    ----------
+    input : Tensor of int
+        A vector, of nothing negative.
+    weights : Tensor, optional
+        What each element counts; of the same shape.
+    minlength : int
+        The least number of counts to return.
+
+    Raises
+    ------
+    RuntimeError
+        If one of these does not hold.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.bincount(tg.tensor([1, 3, 1]))
+    tensor([0, 2, 0, 1])
+    """
+    numbers = input.data
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers < 0).any():
+        raise RuntimeError(
+            f"bincount: input must be a vector of integers from 0 on, got {input.dtype} {input.shape}"
+        )
+    if minlength < 0:
+        raise RuntimeError(f"bincount: minlength must not be negative, got {minlength}")
+    if weights is None:
+        return tensor_from(np.bincount(numbers, minlength=minlength))
+    if weights.shape != input.shape:
+        raise RuntimeError(f"bincount: weights {weights.shape} are not as input {input.shape}")
+    counts = np.bincount(numbers, weights.data, minlength)
+    return tensor_from(counts.astype(np.float32 if weights.dtype == np.float32 else np.float64))
+
+
+@method("histc")
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """Return how many elements are in each of `bins` intervals of equal width; no gradient passes.
+
+    Parameters
+    ----------
+    input : Tensor
+        Floating; its dtype is the result's.
+    bins : int
+    min, max : number
+        Where the intervals begin and end, both included; what is outside is not counted. Where
+        they are the same, the input's own minimum and maximum.
+
+    Raises
+    ------
+    RuntimeError
+        If the input is not floating, there are no bins, or the range is not one.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.histc(tg.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
+    tensor([0., 2., 1., 0.])
+    """
+    if input.dtype.kind != "f":
+        raise RuntimeError(f"histc: input must be floating, got {input.dtype}")
+    values = input.data.reshape(-1)
+    if min == max and values.size:
+        min, max = values.min().item(), values.max().item()
+    if bins < 1 or not min <= max or not np.isfinite([min, max]).all():
+        raise RuntimeError(f"histc: {bins} bins from {min} to {max}")
+    if min == max:
+        min, max = min - 1, max + 1
+    counts, _ = np.histogram(values[~np.isnan(values)], bins, (min, max))
+    return tensor_from(counts.astype(input.dtype))
