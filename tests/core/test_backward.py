@@ -614,3 +614,39 @@ def test_random_graphs_agree_with_pytorch(seed):
     )
     for g, e in zip(second, second_t, strict=True):
         np.testing.assert_allclose(g.data, e.detach().numpy(), rtol=1e-9, atol=1e-11)
+
+
+# -- batches of cotangents ---------------------------------------------------------------------
+
+
+def test_is_grads_batched():
+    x, y = Tensor([1.0, 2.0], requires_grad=True), Tensor(3.0, requires_grad=True)
+    out = [x**2 * y, x.sum()]
+    batches = [Tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), Tensor([0.0, 0.0, 1.0])]
+    gx, gy = autograd.grad(out, [x, y], batches, is_grads_batched=True, create_graph=True)
+    assert gx.tolist() == [[6, 0], [0, 12], [7, 13]]
+    assert gy.tolist() == [1, 4, 5]
+    (second,) = autograd.grad(gx.sum(), y)
+    assert second.item() == 12
+    unused = autograd.grad(
+        out, [x, Tensor(1.0, requires_grad=True)], batches, is_grads_batched=True, allow_unused=True
+    )
+    assert unused[1] is None
+    (array,) = autograd.grad(x * 2, x, np.eye(2), is_grads_batched=True)
+    assert array.tolist() == [[2, 0], [0, 2]]
+    assert array.dtype == np.float32
+
+
+@pytest.mark.parametrize("batches", [None, [], [np.ones((0, 2)), np.ones(0)]])
+def test_is_grads_batched_needs_rows(batches):
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match="needs grad_outputs of one row or more"):
+        autograd.grad([x * 2, x.sum()], x, batches, is_grads_batched=True)
+
+
+def test_is_grads_batched_needs_as_many_rows_for_each_output():
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        autograd.grad([x * 2, x * 3], x, [np.ones((3, 2)), np.ones((2, 2))], is_grads_batched=True)
+    with pytest.raises(RuntimeError, match="the gradient has shape"):
+        autograd.grad(x * 2, x, np.ones((2, 3)), is_grads_batched=True)

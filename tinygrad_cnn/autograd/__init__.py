@@ -10,4 +10,4 @@ from tinygrad_cnn.core.modes import (
     set_grad_enabled as set_grad_enabled,
 )
 
-from . import function as function
+from . import function as function, functional as functional

@@ -22,6 +22,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    *,
     inputs: Tensor | Sequence[Tensor] | None = None,
 ) -> None:
     """Add the gradients of `tensors` to the ``grad`` of the leaves that they came from.
@@ -50,7 +51,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of `outputs` with respect to `inputs`, and touch no ``grad``.
@@ -65,8 +68,13 @@ def grad(
         Keep the graph for another backward; the value of `create_graph` where not given.
     create_graph : bool
         Record the gradients' own computation, for higher derivatives.
+    only_inputs : bool
+        Without effect, as in PyTorch: no other ``grad`` is ever touched.
     allow_unused : bool, optional
         Return None for an input that the outputs do not depend on, rather than raise.
+    is_grads_batched : bool
+        Take the first dimension of each of `grad_outputs` as one of several cotangents: run
+        backward with one after the other, and stack the gradients.
     materialize_grads : bool
         Return zeros for it instead.
 
@@ -95,6 +103,15 @@ def grad(
     roots = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     _check_inputs("grad", targets)
+    if is_grads_batched:
+        options = (True, create_graph, only_inputs, allow_unused, False, materialize_grads)
+        batches = [grad_outputs] if isinstance(grad_outputs, (Tensor, np.ndarray)) else grad_outputs
+        each = [grad(roots, targets, row, *options) for row in zip(*batches or (), strict=True)]
+        if not each:
+            raise RuntimeError("grad: is_grads_batched=True needs grad_outputs of one row or more")
+        return tuple(
+            None if rows[0] is None else registry["stack"](rows) for rows in zip(*each, strict=True)
+        )
     cotangents = _cotangents("grad", roots, grad_outputs, create_graph)
     keep = create_graph if retain_graph is None else retain_graph
     found = _run(roots, cotangents, targets, keep, create_graph)

@@ -313,7 +313,7 @@ class Tensor(TensorMethods):
         """
         from . import engine
 
-        engine.backward(self, gradient, retain_graph, create_graph, inputs)
+        engine.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def retain_grad(self) -> None:
         """Let backward leave this tensor's gradient in ``grad``, though it is not a leaf.
