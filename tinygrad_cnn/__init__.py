@@ -69,7 +69,19 @@ from .ops.aliases import (
     subtract as subtract,
 )
 from .ops.conv import (
+    conv1d as conv1d,
     conv2d as conv2d,
+    conv3d as conv3d,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+)
+from .ops.counting import (
+    bincount as bincount,
+    bucketize as bucketize,
+    histc as histc,
+    searchsorted as searchsorted,
+    unique as unique,
 )
 from .ops.creation import (
     arange as arange,
@@ -246,22 +258,18 @@ from .ops.reduce import (
 )
 from .ops.scan import (
     argsort as argsort,
-    bincount as bincount,
-    bucketize as bucketize,
     cummax as cummax,
     cummin as cummin,
     cumprod as cumprod,
     cumsum as cumsum,
     diff as diff,
-    histc as histc,
     kthvalue as kthvalue,
     logcumsumexp as logcumsumexp,
     median as median,
+    mode as mode,
     msort as msort,
-    searchsorted as searchsorted,
     sort as sort,
     topk as topk,
-    unique as unique,
 )
 from .ops.shape import (
     broadcast_to as broadcast_to,

@@ -512,8 +512,11 @@ class TensorMethods:
     def lt(self, other: Any) -> Tensor:
         """Return whether ``input < other``, elementwise and broadcast, as booleans."""
     @property
+    def mH(self) -> Tensor:
+        """The view with the last two dimensions swapped; mH is the same, as numbers are real."""
+    @property
     def mT(self) -> Tensor:
-        """The view with the last two dimensions swapped."""
+        """The view with the last two dimensions swapped; mH is the same, as numbers are real."""
     def masked_fill(self, mask: Any, value: Any) -> Tensor:
         """Return `input` with `value`, a number, where `mask`, broadcast, holds."""
     def masked_fill_(self, mask: Any, value: Any) -> Tensor:
@@ -542,6 +545,8 @@ class TensorMethods:
         """Return the smaller of both, broadcast; NaN where one is NaN."""
     def mm(self, mat2: Any) -> Tensor:
         """Return the product of two matrices, (n, k) and (k, m)."""
+    def mode(self, dim: builtins.int = -1, keepdim: builtins.bool = False) -> Any:
+        """Return the most frequent element along `dim`, the smallest of several, and where it is last."""
     def moveaxis(
         self,
         source: builtins.int | tuple[builtins.int, ...],
