@@ -49,7 +49,15 @@ from tinygrad_cnn.ops.dropout import dropout as dropout
 from tinygrad_cnn.ops.einsum import (
     bilinear as bilinear,
 )
+from tinygrad_cnn.ops.grid import affine_grid as affine_grid, grid_sample as grid_sample
 from tinygrad_cnn.ops.indexing import one_hot as one_hot
+from tinygrad_cnn.ops.interpolate import (
+    channel_shuffle as channel_shuffle,
+    interpolate as interpolate,
+    interpolate as upsample,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
+)
 from tinygrad_cnn.ops.linalg import linear as linear
 from tinygrad_cnn.ops.loss import (
     binary_cross_entropy as binary_cross_entropy,

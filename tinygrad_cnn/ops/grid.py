@@ -1,0 +1,359 @@
+"""Spatial transformers: images sampled at the points of a grid, and the grid of an affine map."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.core.op import Array, op
+from tinygrad_cnn.core.tensor import Tensor
+
+from .interpolate import taps
+from .linalg import matmul
+from .reduce import sum
+from .shape import reshape, stack
+
+# -- affine_grid -------------------------------------------------------------------------------
+
+
+@op
+def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = None) -> Any:
+    """Return the grid of points, for `grid_sample`, that affine maps take an image's grid to.
+
+    Parameters
+    ----------
+    theta : Tensor
+        (N, 2, 3) or (N, 3, 4): for each image a matrix and, as the last column, a shift.
+    size : sequence of int
+        (N, C, H, W) or (N, C, D, H, W), of the result of `grid_sample`.
+    align_corners : bool, optional
+        Whether -1 and 1 are the centres of the outermost pixels, not the borders of the image.
+
+    Returns
+    -------
+    Tensor
+        (N, H, W, 2) or (N, D, H, W, 3): points (x, y) or (x, y, z).
+
+    Raises
+    ------
+    ValueError
+        If `theta` is not floating, its shape does not fit, or `size` is not positive.
+    NotImplementedError
+        If `size` has another length.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> theta = tg.tensor([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]])
+    >>> tg.nn.functional.affine_grid(theta, (1, 1, 1, 2), align_corners=False)
+    tensor([[[[0., 0.],
+              [1., 0.]]]])
+    """
+    axes = len(size) - 2
+    if axes not in (2, 3):
+        raise NotImplementedError(
+            f"affine_grid: size must be (N, C, H, W) or (N, C, D, H, W), got {tuple(size)}"
+        )
+    if theta.dtype.kind != "f":
+        raise ValueError(f"affine_grid: theta must be floating, got {theta.dtype}")
+    if min(size) < 1:
+        raise ValueError(f"affine_grid: size must be positive, got {tuple(size)}")
+    if theta.shape != (size[0], axes, axes + 1):
+        raise ValueError(
+            f"affine_grid: theta has shape {theta.shape}, size {tuple(size)} expects "
+            f"{(size[0], axes, axes + 1)}"
+        )
+    base = _base_grid(size, align_corners, theta.dtype)
+    return (base @ theta.swapaxes(1, 2)).reshape(size[0], *size[2:], axes)
+
+
+@affine_grid.gradient("theta")
+def _(g, size, align_corners):
+    points = reshape(g, (size[0], -1, g.shape[-1]))
+    return matmul(points.mT, _base_grid(size, align_corners, g.dtype))  # [N,d,P] x [P,d+1]
+
+
+@affine_grid.samples
+def _(draw):
+    axes = draw.integer(2, 3)
+    size = draw.shape(axes + 2, axes + 2)
+    return draw.array((size[0], axes, axes + 1)), size, draw.boolean()
+
+
+def _base_grid(size: Sequence[int], align_corners: bool | None, dtype: np.dtype) -> np.ndarray:
+    """Return the points of an image's own grid, each as (x, y, 1) or (x, y, z, 1)."""
+    lines = []
+    for n in size[2:]:
+        line = np.linspace(-1, 1, n, dtype=dtype) if n > 1 else np.zeros(1, dtype)
+        lines.append(line if align_corners else line * ((n - 1) / n))
+    points = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(size[2:], dtype)], -1)
+    return points.reshape(-1, points.shape[-1])
+
+
+# -- grid_sample -------------------------------------------------------------------------------
+
+# Sampled is  out[p] = sum over taps of  w(x) v(y) input[tap],  (x, y) = grid[p], with piecewise
+# polynomials w and v. `orders` asks for derivatives of these: w' v with (0, 1), its axes being
+# those of the input, as the gradient with respect to the grid needs. So the set is closed.
+
+
+@op(name="grid_sample")
+def _grid_sample(
+    input: Array,
+    grid: Array,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: tuple[int, ...],
+) -> Any:
+    n, channels, *size = input.shape
+    dtype = np.result_type(input.dtype, np.float32)
+    flat = np.zeros((channels, n * math.prod(size) + 1), dtype)  # the last stands for outside
+    flat[:, :-1] = input.swapaxes(0, 1).reshape(channels, -1)
+    out = np.zeros((channels, grid.size // len(size)), dtype)
+    for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
+        part = np.take(flat, place, 1)
+        part *= weight
+        out += part
+    out = out.reshape(channels, *grid.shape[:-1]).swapaxes(0, 1)
+    return np.ascontiguousarray(out, input.dtype)
+
+
+@_grid_sample.gradient("input")
+def _(g, grid, input_shape, mode, padding_mode, align_corners, orders):
+    return grid_sample_input(g, grid, input_shape, mode, padding_mode, align_corners, orders)
+
+
+@_grid_sample.gradient("grid")
+def _(g, input, grid, mode, padding_mode, align_corners, orders):
+    return _grid_gradient(g, input, grid, mode, padding_mode, align_corners, orders)
+
+
+@op
+def grid_sample_input(
+    cotangent: Array,
+    grid: Array,
+    input_shape: tuple[int, ...],
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: tuple[int, ...],
+) -> Any:
+    """Return the gradient of `grid_sample` with respect to its input, of shape `input_shape`."""
+    n, channels, *size = input_shape
+    g = cotangent.swapaxes(0, 1).reshape(channels, -1)
+    length = n * math.prod(size) + 1
+    flat = np.zeros((channels, length))
+    for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
+        for total, row in zip(flat, g * weight, strict=True):
+            total += np.bincount(place, row, length)
+    out = flat[:, :-1].reshape(channels, n, *size).swapaxes(0, 1)
+    return np.ascontiguousarray(out, cotangent.dtype)
+
+
+@grid_sample_input.gradient("cotangent")
+def _(g, grid, mode, padding_mode, align_corners, orders):
+    return _grid_sample(g, grid, mode, padding_mode, align_corners, orders)
+
+
+@grid_sample_input.gradient("grid")
+def _(g, cotangent, grid, mode, padding_mode, align_corners, orders):
+    return _grid_gradient(cotangent, g, grid, mode, padding_mode, align_corners, orders)
+
+
+def _grid_gradient(
+    g: Any,
+    input: Any,
+    grid: Any,
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: tuple[int, ...],
+) -> Any:
+    """Return the gradient of ``sum(g * grid_sample(input, grid))`` with respect to the grid."""
+    slopes = []
+    for axis in range(len(orders)):
+        higher = tuple(order + (k == axis) for k, order in enumerate(orders))
+        slope = _grid_sample(input, grid, mode, padding_mode, align_corners, higher)
+        slopes.append(sum(g * slope, 1))
+    return stack(slopes[::-1], -1)  # points are (x, y), axes are (H, W)
+
+
+@_grid_sample.samples
+def _(draw):
+    shape, grid, options = _draw_case(draw)
+    return draw.array(shape), grid, *options
+
+
+@grid_sample_input.samples
+def _(draw):
+    shape, grid, options = _draw_case(draw)
+    return draw.array((*shape[:2], *grid.shape[1:-1])), grid, shape, *options
+
+
+def _draw_case(draw: Any) -> tuple[tuple[int, ...], np.ndarray, tuple[Any, ...]]:
+    shape = draw.shape(4, 5)
+    size = shape[2:]
+    mode = draw.choice(["linear", "nearest", "cubic"])
+    align_corners = draw.boolean()
+    points = (shape[0], *(draw.integer(1, 3) for _ in size))
+    grid = np.empty((*points, len(size)))
+    for k, n in enumerate(size[::-1]):
+        # away from the centres of pixels and the borders between them: there are kinks
+        pixels = draw.integers(points, -n - 1, 2 * n) + 0.5 * draw.mask(points)
+        pixels = pixels + draw.rng.uniform(0.1, 0.4, points)
+        grid[..., k] = 2 * pixels / max(n - 1, 1) - 1 if align_corners else (2 * pixels + 1) / n - 1
+    orders = tuple(draw.integer(0, 1) for _ in size) if draw.boolean() else (0,) * len(size)
+    padding_mode = draw.choice(["zeros", "border", "reflection"])
+    return shape, grid, (mode, padding_mode, align_corners, orders)
+
+
+def _taps(
+    grid: np.ndarray,
+    size: Sequence[int],
+    mode: str,
+    padding_mode: str,
+    align_corners: bool,
+    orders: tuple[int, ...],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield, for each tap, its places in the flat batch of images and its weights, (points,).
+
+    A place outside the image is that after the end of the batch.
+    """
+    points = grid.reshape(-1, len(size)).astype(np.result_type(grid.dtype, np.float32), copy=False)
+    along = [
+        _axis_taps(points[:, -1 - k], n, mode, padding_mode, align_corners, orders[k])
+        for k, n in enumerate(size)
+    ]
+    images = np.repeat(np.arange(len(grid)), math.prod(grid.shape[1:-1]))
+    for chosen in itertools.product(*[list(zip(*parts, strict=True)) for parts in along]):
+        place, outside, weight = images, False, 1
+        for n, (position, inside, factor) in zip(size, chosen, strict=True):
+            place = place * n + position
+            outside = outside | ~inside
+            weight = weight * factor
+        yield np.where(outside, len(grid) * math.prod(size), place), weight
+
+
+def _axis_taps(
+    coordinates: np.ndarray, n: int, mode: str, padding_mode: str, align_corners: bool, order: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return positions, whether they are inside, and weights, (taps, points), along an axis."""
+    if align_corners:
+        x, slope = (coordinates + 1) / 2 * (n - 1), (n - 1) / 2
+    else:
+        x, slope = ((coordinates + 1) * n - 1) / 2, n / 2
+    with np.errstate(invalid="ignore"):  # infinite coordinates
+        if mode != "cubic":  # there not the point is moved into the image, but each of its taps
+            x, turn = _into_image(x, n, padding_mode, align_corners)
+            slope = slope * turn
+        base = np.rint(x) if mode == "nearest" else np.floor(x)
+        positions, weights = taps(mode, base, x - base, order)
+        if mode == "cubic":
+            positions, _ = _into_image(positions, n, padding_mode, align_corners)
+    inside = (positions >= 0) & (positions < n)
+    if order:
+        weights = weights * slope**order
+    return np.where(inside, positions, 0).astype(np.intp), inside, weights
+
+
+def _into_image(
+    x: np.ndarray, n: int, padding_mode: str, align_corners: bool
+) -> tuple[np.ndarray, Any]:
+    """Return positions moved into the image, by padding mode, and the derivative of that by x."""
+    if padding_mode == "zeros":
+        return x, 1
+    turn: Any = 1
+    if padding_mode == "reflection":
+        low, span = (0, n - 1) if align_corners else (-0.5, n)
+        if span == 0:
+            return np.zeros_like(x), 0
+        distance = np.abs(x - low)
+        odd = np.floor(distance / span) % 2 == 1
+        rest = np.fmod(distance, span)
+        turn = np.where((x < low) ^ odd, -1, 1)
+        x = np.where(odd, span - rest, rest) + low
+    return np.clip(x, 0, n - 1), turn * ((x > 0) & (x < n - 1))
+
+
+_MODES = {"bilinear": "linear", "nearest": "nearest", "bicubic": "cubic"}
+
+
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Return what `input` is at the points of a grid, between its elements interpolated.
+
+    Parameters
+    ----------
+    input : Tensor
+        (N, C, H, W) or (N, C, D, H, W).
+    grid : Tensor
+        (N, OH, OW, 2) or (N, OD, OH, OW, 3): points (x, y) or (x, y, z), of which -1 and 1 are
+        the ends of the image. A NaN makes NaN, but with ``mode="nearest"`` is outside.
+    mode : {"bilinear", "nearest", "bicubic"}
+        "bilinear" means trilinear for three axes; "bicubic" takes two.
+    padding_mode : {"zeros", "border", "reflection"}
+        What is outside the image: 0, its border, or its mirror image.
+    align_corners : bool, optional
+        Whether -1 and 1 are the centres of the outermost pixels, not the borders of the image.
+
+    Returns
+    -------
+    Tensor
+        (N, C, OH, OW) or (N, C, OD, OH, OW).
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode or padding mode.
+    RuntimeError
+        If shapes or dtypes do not fit, or the image is empty.
+
+    References
+    ----------
+    .. [1] M. Jaderberg et al., "Spatial transformer networks", NeurIPS 2015.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> image = tg.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+    >>> grid = tg.tensor([[[[0.0, 0.0], [-0.5, 0.5]]]])
+    >>> tg.nn.functional.grid_sample(image, grid, align_corners=False)
+    tensor([[[[1.5, 2. ]]]])
+    """
+    if mode not in _MODES:
+        raise ValueError(f"grid_sample: mode must be bilinear, nearest or bicubic, got {mode!r}")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError(
+            f"grid_sample: padding_mode must be zeros, border or reflection, got {padding_mode!r}"
+        )
+    axes = input.ndim - 2
+    if axes not in (2, 3) or grid.ndim != input.ndim or grid.shape[-1] != axes:
+        raise RuntimeError(
+            "grid_sample: expected input (N, C, H, W) and grid (N, OH, OW, 2), or "
+            f"(N, C, D, H, W) and (N, OD, OH, OW, 3), got {input.shape} and {grid.shape}"
+        )
+    if grid.shape[0] != input.shape[0]:
+        raise RuntimeError(
+            f"grid_sample: {input.shape[0]} images, but {grid.shape[0]} grids ({grid.shape})"
+        )
+    if 0 in input.shape[2:]:
+        raise RuntimeError(f"grid_sample: input {input.shape} has empty images")
+    if input.dtype != grid.dtype or input.dtype.kind != "f":
+        raise RuntimeError(
+            "grid_sample: input and grid must have one floating dtype, "
+            f"got {input.dtype} and {grid.dtype}"
+        )
+    if mode == "bicubic" and axes == 3:
+        raise RuntimeError("grid_sample: mode bicubic takes images of two axes, got three")
+    kernel = _MODES[mode]
+    return _grid_sample(input, grid, kernel, padding_mode, bool(align_corners), (0,) * axes)
