@@ -24,6 +24,7 @@ from tinygrad_cnn.ops.activation import (
     mish as mish,
     prelu as prelu,
     relu6 as relu6,
+    rrelu as rrelu,
     selu as selu,
     sigmoid as sigmoid,
     silu as silu,
@@ -36,7 +37,19 @@ from tinygrad_cnn.ops.activation import (
     tanhshrink as tanhshrink,
     threshold as threshold,
 )
-from tinygrad_cnn.ops.conv import conv2d as conv2d
+from tinygrad_cnn.ops.attention import (
+    scaled_dot_product_attention as scaled_dot_product_attention,
+)
+from tinygrad_cnn.ops.conv import (
+    conv1d as conv1d,
+    conv2d as conv2d,
+    conv3d as conv3d,
+    conv_transpose1d as conv_transpose1d,
+    conv_transpose2d as conv_transpose2d,
+    conv_transpose3d as conv_transpose3d,
+    fold as fold,
+    unfold as unfold,
+)
 from tinygrad_cnn.ops.distance import (
     cosine_embedding_loss as cosine_embedding_loss,
     cosine_similarity as cosine_similarity,
@@ -45,7 +58,15 @@ from tinygrad_cnn.ops.distance import (
     triplet_margin_loss as triplet_margin_loss,
     triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
 )
-from tinygrad_cnn.ops.dropout import dropout as dropout
+from tinygrad_cnn.ops.dropout import (
+    alpha_dropout as alpha_dropout,
+    dropout as dropout,
+    dropout1d as dropout1d,
+    dropout2d as dropout2d,
+    dropout3d as dropout3d,
+    feature_alpha_dropout as feature_alpha_dropout,
+)
+from tinygrad_cnn.ops.embedding import embedding as embedding
 from tinygrad_cnn.ops.einsum import (
     bilinear as bilinear,
 )

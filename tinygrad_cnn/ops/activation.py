@@ -336,9 +336,10 @@ def _(g, input, approximate):
     if approximate == "none":  # Φ(x) + x Φ'(x)
         bell = exp(square(input) * -0.5) * (1 / math.sqrt(2 * math.pi))
         return g * (0.5 * erfc(input * -math.sqrt(0.5)) + input * bell)
-    cubic = 0.044715 * square(input)
-    share = sigmoid(_TWICE * (input + cubic * input))
-    return g * (share + input * (share * (1 - share)) * (_TWICE * (1 + 3 * cubic)))
+    near = clamp(input, -30, 30)  # beyond, the share is 0 or 1, and a cube may be infinite
+    cubic = 0.044715 * square(near)
+    share = sigmoid(_TWICE * (near + cubic * near))
+    return g * (share + near * (share * (1 - share)) * (_TWICE * (1 + 3 * cubic)))
 
 
 @gelu.samples
@@ -453,7 +454,10 @@ def selu(input: Array, inplace: bool = False) -> Tensor:
     ----------
     .. [1] G. Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017.
     """
-    return _elu(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
+    return _elu(input, SELU_ALPHA, SELU_SCALE, 1.0)
+
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def celu(input: Array, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -620,6 +624,50 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if weight.numel() == 1:
         return _prelu(input, shape.reshape(weight, ()))
     return _prelu(input, shape.reshape(weight, (channels,) + (1,) * (input.ndim - 2)))
+
+
+def rrelu(
+    input: Tensor,
+    lower: float = 1.0 / 8,
+    upper: float = 1.0 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """Return `input` where it is positive, and elsewhere a random share of it [1]_.
+
+    Parameters
+    ----------
+    input : Tensor
+        Floating.
+    lower, upper : float
+        The shares are drawn evenly between these.
+    training : bool
+        If False, they are all the mean of both.
+    inplace : bool
+        Accepted, but the result is always a new tensor.
+
+    Raises
+    ------
+    RuntimeError
+        If `lower` is greater than `upper`.
+
+    References
+    ----------
+    .. [1] B. Xu et al., "Empirical evaluation of rectified activations in convolutional
+       network", 2015.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.rrelu(tg.tensor([-1.0, 2.0]), 0.25, 0.75)
+    tensor([-0.5,  2. ])
+    """
+    if lower > upper:
+        raise RuntimeError(f"rrelu: lower {lower} is greater than upper {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    shares = default_generator.numpy.uniform(lower, upper, input.shape)
+    return _prelu(input, shares.astype(input.dtype))
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

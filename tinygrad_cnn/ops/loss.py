@@ -1,4 +1,4 @@
-"""Losses: from predictions and targets to the number that training makes small."""
+"""Losses of classification: scores against the class, or the classes, that are right."""
 
 from __future__ import annotations
 
@@ -8,62 +8,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.op import Array, op
-from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.core.tensor import Tensor, as_array
 
 from . import reduce, shape
-from .activation import log_softmax
-from .elementwise import quiet, square, where
+from ._reduction import check_reduction, reduced
+from .activation import log_softmax, logsigmoid
+from .elementwise import clamp, exp, log, log1p, quiet, square, where
+from .indexing import gather
+from .math import xlogy
 
-
-def _check_reduction(name: str, reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-
-
-def _reduced(loss: Any, reduction: str) -> Any:
-    if reduction == "none":
-        return loss
-    return reduce.mean(loss) if reduction == "mean" else reduce.sum(loss)
-
-
-def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Tensor:
-    """Return the squared differences, ``(input - target) ** 2``.
-
-    Parameters
-    ----------
-    input, target : Tensor
-        Of one shape. Others that broadcast are taken with a warning: a column less a row is a
-        table, which is rarely meant.
-    reduction : {"mean", "sum", "none"}
-        What is returned: the mean of all elements, their sum, or each.
-
-    Raises
-    ------
-    RuntimeError
-        If the shapes do not broadcast, or both are integers.
-    ValueError
-        If `reduction` is none of these.
-
-    Examples
-    --------
-    >>> import tinygrad_cnn as tg
-    >>> tg.nn.functional.mse_loss(tg.tensor([1.0, 2.0]), tg.tensor([1.0, 4.0]))
-    tensor(2.)
-    """
-    _check_reduction("mse_loss", reduction)
-    if input.shape != target.shape:
-        warnings.warn(
-            f"mse_loss: input {input.shape} and target {target.shape} differ in shape "
-            "and are broadcast",
-            stacklevel=2,
-        )
-    difference = input - target
-    if difference.dtype.kind != "f":
-        raise RuntimeError(f"mse_loss: input must be floating, got {input.dtype}")
-    return _reduced(square(difference), reduction)
-
-
-# -- classes -----------------------------------------------------------------------------------
+# -- one class of several ----------------------------------------------------------------------
 
 
 def _class_dim(name: str, input: Any) -> int:
@@ -188,7 +142,7 @@ def nll_loss(
     >>> tg.nn.functional.nll_loss(logs, tg.tensor([0, 1]))
     tensor(0.15)
     """
-    _check_reduction("nll_loss", reduction)
+    check_reduction("nll_loss", reduction)
     loss, _ = _nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
     return loss
 
@@ -242,7 +196,7 @@ def cross_entropy(
     >>> tg.nn.functional.cross_entropy(scores, tg.tensor([0, 1]), reduction="none")
     tensor([0.1269, 0.6931])
     """
-    _check_reduction("cross_entropy", reduction)
+    check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"cross_entropy: label_smoothing must be 0 to 1, got {label_smoothing}")
     dim = _class_dim("cross_entropy", input)
@@ -267,7 +221,7 @@ def cross_entropy(
             raise RuntimeError("cross_entropy: ignore_index is for labels, not for probabilities")
         if label_smoothing:
             target = target * (1 - label_smoothing) + label_smoothing / classes
-        return _reduced(-reduce.sum(weighted * target, dim), reduction)
+        return reduced("cross_entropy", -reduce.sum(weighted * target, dim), reduction)
 
     loss = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
@@ -280,3 +234,338 @@ def cross_entropy(
         shares = counted if weight is None else where(counted, weight[where(counted, target, 0)], 0)
         spread = reduce.sum(spread) / reduce.sum(shares)
     return (1 - label_smoothing) * loss + label_smoothing / classes * spread
+
+
+def kl_div(
+    input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
+) -> Tensor:
+    """Return the Kullback-Leibler divergence, ``target * (log(target) - input)``.
+
+    Parameters
+    ----------
+    input : Tensor
+        Log-probabilities.
+    target : Tensor
+        Probabilities, or with `log_target` their logarithms.
+    reduction : {"mean", "batchmean", "sum", "none"}
+        "batchmean" is the divergence as it is defined: the sum over the number of samples.
+        "mean" divides by that of all elements, and warns.
+    log_target : bool
+
+    Raises
+    ------
+    RuntimeError
+        If the shapes do not broadcast.
+    ValueError
+        If `reduction` is none of these.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> logs = tg.log(tg.tensor([[0.5, 0.5]]))
+    >>> tg.nn.functional.kl_div(logs, tg.tensor([[1.0, 0.0]]), reduction="batchmean")
+    tensor(0.6931)
+    """
+    if reduction == "mean":
+        warnings.warn(
+            "kl_div: reduction='mean' divides by the number of all elements; "
+            "'batchmean' is the Kullback-Leibler divergence",
+            stacklevel=2,
+        )
+    if log_target:
+        loss = exp(target) * (target - input)
+    else:
+        loss = xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return reduce.sum(loss) / (input.shape[0] if input.ndim else 1)
+    return reduced("kl_div", loss, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return by how much the wrong scores are not `margin` below the right one.
+
+    For the scores x of a sample of class y, it is the sum of ``max(0, margin - x[y] + x[i]) ** p``
+    over all other classes i, divided by the number of classes.
+
+    Parameters
+    ----------
+    input : Tensor
+        Scores of shape (N, C) or (C,).
+    target : Tensor
+        Integer labels from 0 to C - 1, of shape (N,) or ().
+    p : {1, 2}
+    margin : float
+    weight : Tensor, optional
+        A weight for each class, (C,); that of the right one counts.
+    reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    IndexError
+        If a label is out of range.
+    RuntimeError
+        If a shape is wrong.
+    ValueError
+        If `p` or `reduction` is none of these, or `weight` is not 1-d.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.multi_margin_loss(tg.tensor([[2.0, 1.5, 0.0]]), tg.tensor([0]))
+    tensor(0.1667)
+    """
+    if p not in (1, 2):
+        raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {p}")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(f"multi_margin_loss: weight must be 1-d, got shape {weight.shape}")
+    classes = input.shape[-1] if input.ndim else 1
+    labels = input.shape[0] if input.ndim == 2 else 1
+    fits = input.ndim < 3 and classes and target.ndim < 2 and target.numel() == labels
+    if not fits or (weight is not None and weight.shape != (classes,)):
+        raise RuntimeError(
+            "multi_margin_loss: expected input (N, C) and target (N,), or (C,) and (), and weight "
+            f"(C,); got {input.shape}, {target.shape}" + ("" if weight is None else f", {weight.shape}")
+        )
+    input = shape.reshape(input, (*input.shape[:-1], classes))
+    label = shape.reshape(target, (*input.shape[:-1], 1))
+    hinge = input - gather(input, -1, label) + margin
+    hinge = where((hinge > 0) & (label != np.arange(classes)), hinge, 0)
+    if p == 2:
+        hinge = square(hinge)
+    if weight is not None:
+        hinge = hinge * weight[label]
+    return reduced("multi_margin_loss", reduce.mean(hinge, -1), reduction)
+
+
+# -- any number of classes ---------------------------------------------------------------------
+
+
+@op(name="binary_cross_entropy", promote="float", formula="-y log x - (1 - y) log(1 - x)")
+@quiet
+def _binary_cross_entropy(input: Array, target: Array) -> Any:
+    if not np.all((input >= 0) & (input <= 1)):
+        raise RuntimeError("binary_cross_entropy: input must be probabilities from 0 to 1")
+    yes, no = np.log(input), np.log1p(-input)
+    return (target - 1) * np.maximum(no, -100) - target * np.maximum(yes, -100)
+
+
+@_binary_cross_entropy.gradient("input")
+def _(g, input, target):
+    smallest = max(1e-12, float(np.finfo(input.dtype).tiny))
+    return g * ((input - target) / clamp(input * (1 - input), smallest))
+
+
+@_binary_cross_entropy.gradient("target")
+@quiet
+def _(g, input): return g * (clamp(log1p(-input), -100) - clamp(log(input), -100))
+
+
+@_binary_cross_entropy.samples
+def _(draw):
+    full = draw.shape()
+    return draw.array(full, 0.1, 0.9), draw.array(full, 0, 1)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Return the cross-entropy of probabilities, each by itself, of a yes.
+
+    ``-(target * log(input) + (1 - target) * log(1 - input))``, where a logarithm is at least
+    -100. With scores, `binary_cross_entropy_with_logits` is more exact.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        Of one shape. The input must be from 0 to 1, such as `sigmoid` gives.
+    weight : Tensor, optional
+        Broadcast with them.
+    reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    RuntimeError
+        If the input is not from 0 to 1.
+    ValueError
+        If the shapes differ, or `reduction` is none of these.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.binary_cross_entropy(tg.tensor([0.5, 1.0]), tg.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    _check_same_shape("binary_cross_entropy", input, target)
+    loss = _binary_cross_entropy(input, target)
+    return reduced("binary_cross_entropy", loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Return the cross-entropy of scores (logits), each by itself, of a yes.
+
+    It is `binary_cross_entropy` of ``sigmoid(input)``, exact for scores of any size.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        Of one shape.
+    weight : Tensor, optional
+        Broadcast with them.
+    reduction : {"mean", "sum", "none"}
+    pos_weight : Tensor, optional
+        Times which a yes counts; broadcast with them.
+
+    Raises
+    ------
+    RuntimeError
+        If shapes do not broadcast.
+    ValueError
+        If input and target differ in shape, or `reduction` is none of these.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> scores, target = tg.tensor([0.0, 1e4]), tg.tensor([1.0, 0.0])
+    >>> tg.nn.functional.binary_cross_entropy_with_logits(scores, target, reduction="none")
+    tensor([6.9315e-01, 1.0000e+04])
+    """
+    _check_same_shape("binary_cross_entropy_with_logits", input, target)
+    loss = _logit_loss(input, target, pos_weight)
+    if weight is not None:
+        loss = loss * weight
+    return reduced("binary_cross_entropy_with_logits", loss, reduction)
+
+
+def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        raise ValueError(f"{name}: input {input.shape} and target {target.shape} differ in shape")
+
+
+def _logit_loss(input: Tensor, target: Tensor, pos_weight: Tensor | None = None) -> Tensor:
+    yes = target if pos_weight is None else target * pos_weight
+    return -(yes * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
+) -> Tensor:
+    """Return `binary_cross_entropy_with_logits`, averaged over the classes: the last dimension.
+
+    Parameters
+    ----------
+    input, target : Tensor
+        (N, C) or (C,).
+    weight : Tensor, optional
+        A weight for each class, (C,).
+    reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    RuntimeError
+        If the shapes do not broadcast.
+    ValueError
+        If `reduction` is none of these.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.multilabel_soft_margin_loss(tg.zeros(1, 2), tg.ones(1, 2))
+    tensor(0.6931)
+    """
+    loss = _logit_loss(input, target)
+    if weight is not None:
+        loss = loss * weight
+    return reduced("multilabel_soft_margin_loss", reduce.mean(loss, -1), reduction)
+
+
+def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return ``log(1 + exp(-target * input))``, for targets of 1 and -1; stable for any input.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.soft_margin_loss(tg.tensor([0.0, 1e4]), tg.tensor([1.0, -1.0]))
+    tensor(5000.3467)
+    """
+    return reduced("soft_margin_loss", -logsigmoid(target * input), reduction)
+
+
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, *, reduction: str = "mean"
+) -> Tensor:
+    """Return `input` where the target is 1, and ``max(0, margin - input)`` where it is -1.
+
+    The input is how far two things are from each other, the target whether they belong together.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> far, target = tg.tensor([0.2, 0.2, 3.0]), tg.tensor([1, -1, -1])
+    >>> tg.nn.functional.hinge_embedding_loss(far, target, reduction="none")
+    tensor([0.2, 0.8, 0. ])
+    """
+    loss = where(target != -1, input, 0) + where(target != 1, clamp(margin - input, 0), 0)
+    return reduced("hinge_embedding_loss", loss, reduction)
+
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return by how much the wrong scores are not 1 below the right ones.
+
+    For the scores x of a sample, it is the sum of ``max(0, 1 - x[j] + x[i])`` over each right
+    class j and each wrong one i, divided by the number of classes.
+
+    Parameters
+    ----------
+    input : Tensor
+        Scores of shape (N, C) or (C,).
+    target : Tensor
+        Integers, of the same shape: the right classes of each sample, then -1.
+    reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    IndexError
+        If a label is out of range.
+    RuntimeError
+        If a shape is wrong.
+    ValueError
+        If `reduction` is none of these.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> scores, target = tg.tensor([0.1, 0.2, 0.4, 0.8]), tg.tensor([3, 0, -1, 1])
+    >>> tg.nn.functional.multilabel_margin_loss(scores, target)
+    tensor(0.85)
+    """
+    classes = input.shape[-1] if input.ndim else 1
+    if input.ndim > 2 or not classes or target.numel() != input.numel():
+        raise RuntimeError(
+            "multilabel_margin_loss: expected input and target (N, C) or (C,), "
+            f"got {input.shape} and {target.shape}"
+        )
+    rows = (*input.shape[:-1], classes)
+    input, target = shape.reshape(input, rows), shape.reshape(target, rows)
+    right = np.logical_and.accumulate(as_array(target) >= 0, axis=-1)
+    label = where(right, target, 0)
+    picked = gather(input, -1, label)  # [.., J]
+    wrong = ~reduce.any((label[..., None] == np.arange(classes)) & right[..., None], -2)
+    table = 1 - picked[..., None] + input[..., None, :]  # [.., J, I]
+    table = where((table > 0) & right[..., None] & wrong[..., None, :], table, 0)
+    loss = reduce.sum(table, (-2, -1)) / classes
+    return reduced("multilabel_margin_loss", loss, reduction)

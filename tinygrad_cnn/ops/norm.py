@@ -1,8 +1,9 @@
-"""Batch normalisation, and the sums per channel that it is made of."""
+"""Normalisation: of channels, groups and layers; and the sums per channel that it is made of."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place
 
-from .shape import broadcast_to, reshape, to
+from .elementwise import clamp, rsqrt, square
+from .reduce import mean, vector_norm
+from .shape import broadcast_to, convert, pad, reshape
 
 # A channel is an index of dimension 1 of (N, C, ...); per channel means shape (C,).
 
@@ -184,7 +187,7 @@ def batch_norm(
     >>> mean, var
     (tensor([0.2]), tensor([1.1]))
     """
-    _check(input, running_mean, running_var, weight, bias)
+    _check("batch_norm", input, running_mean, running_var, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: evaluation needs running_mean and running_var")
@@ -193,31 +196,360 @@ def batch_norm(
             scale = scale * weight
         shift = -running_mean * scale if bias is None else bias - running_mean * scale
         out = input * _per_channel(scale, input.ndim) + _per_channel(shift, input.ndim)
-        return to(out, input.dtype) if out.dtype != input.dtype else out
+        return convert(out, input.dtype)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ValueError(
             f"batch_norm: training needs more than 1 value per channel, got shape {input.shape}"
         )
     out, mean, var = _batch_norm(input, weight, bias, eps)
-    if count:
-        unbiased = as_array(var) * (count / (count - 1))
-        for running, batch in ((running_mean, as_array(mean)), (running_var, unbiased)):
-            if running is not None:
-                running.data[...] = (1 - momentum) * running.data + momentum * batch
-                changed_in_place(running)
+    _track(running_mean, running_var, mean, var, count, momentum)
     return out
 
 
-def _check(input: Tensor, *per_channel: Tensor | None) -> None:
-    if input.ndim < 2:
-        raise RuntimeError(f"batch_norm: input must be (N, C, ...), got shape {input.shape}")
+def _track(
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    count: int,
+    momentum: float,
+) -> None:
+    """Move the running statistics of (C,) towards the mean of those of (..., C)."""
+    if not mean.numel() or not count:
+        return
+    unbiased = as_array(var) * (count / (count - 1))
+    for running, batch in ((running_mean, as_array(mean)), (running_var, unbiased)):
+        if running is not None:
+            batch = np.mean(batch.reshape(-1, len(running)), axis=0)
+            running.data[...] = (1 - momentum) * running.data + momentum * batch
+            changed_in_place(running)
+
+
+def _check_input(name: str, input: Tensor, min_dims: int = 1) -> None:
+    if input.ndim < min_dims:
+        expected = "(N, C, ...)" if min_dims == 2 else "at least 1-d"
+        raise RuntimeError(f"{name}: input must be {expected}, got shape {input.shape}")
     if input.dtype.kind != "f":
-        raise RuntimeError(f"batch_norm: input must have a floating dtype, got {input.dtype}")
+        raise RuntimeError(f"{name}: input must have a floating dtype, got {input.dtype}")
+
+
+def _check(name: str, input: Tensor, *per_channel: Tensor | None) -> None:
+    _check_input(name, input, 2)
     names = ("running_mean", "running_var", "weight", "bias")
-    for name, values in zip(names, per_channel, strict=True):
+    for key, values in zip(names, per_channel, strict=True):
         if values is not None and values.shape != input.shape[1:2]:
             raise RuntimeError(
-                f"batch_norm: {name} has shape {values.shape}, "
+                f"{name}: {key} has shape {values.shape}, "
                 f"an input of shape {input.shape} expects {input.shape[1:2]}"
             )
+
+
+# -- within each sample ------------------------------------------------------------------------
+
+
+def _normalised(
+    input: Tensor, rows: int, eps: float, scales: tuple[int, ...], *affine: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalise each of `rows` equal parts of `input`, then scale and shift.
+
+    Weight and bias are brought to shape `scales` first. Also returns the means and variances.
+    """
+    # to batch norm, the parts are the channels of a single image
+    wide = reshape(convert(input, _wide(input.dtype)), (1, rows, input.numel() // max(rows, 1)))
+    out, mean, var = _batch_norm(wide, None, None, eps)
+    return _affine(reshape(out, input.shape), input.dtype, scales, *affine), mean, var
+
+
+def _affine(
+    out: Tensor,
+    dtype: Any,
+    scales: tuple[int, ...],
+    weight: Tensor | None,
+    bias: Tensor | None = None,
+) -> Tensor:
+    if weight is not None:
+        out = out * reshape(weight, scales)
+    if bias is not None:
+        out = out + reshape(bias, scales)
+    return convert(out, dtype)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel of each sample by itself, then scale and shift the channels [1]_.
+
+    Parameters
+    ----------
+    input : Tensor
+        (N, C, ...). float16 is computed in float32.
+    running_mean, running_var : Tensor or None
+        (C,). With `use_input_stats` they are moved towards the mean of the samples' statistics,
+        as by `batch_norm`; without, they are used instead of those.
+    weight, bias : Tensor, optional
+        (C,).
+    use_input_stats : bool
+    momentum, eps : float
+
+    Raises
+    ------
+    ValueError
+        If there is one value per channel and sample.
+    RuntimeError
+        As in `batch_norm`.
+
+    References
+    ----------
+    .. [1] D. Ulyanov, A. Vedaldi, V. Lempitsky, "Instance normalization: the missing ingredient
+       for fast stylization", 2016.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.instance_norm(tg.tensor([[[1.0, 3.0], [5.0, 9.0]]]))
+    tensor([[[-1.,  1.],
+             [-1.,  1.]]])
+    """
+    _check("instance_norm", input, running_mean, running_var, weight, bias)
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("instance_norm: without input statistics it needs the running ones")
+        return batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    samples, channels, *sides = input.shape
+    count = math.prod(sides)
+    if count == 1:
+        raise ValueError(
+            f"instance_norm: needs more than 1 value per channel, got shape {input.shape}"
+        )
+    scales = (channels, *(1,) * len(sides))
+    out, mean, var = _normalised(input, samples * channels, eps, scales, weight, bias)
+    _track(running_mean, running_var, mean, var, count, momentum)
+    return out
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each group of channels of each sample, then scale and shift the channels [1]_.
+
+    Parameters
+    ----------
+    input : Tensor
+        (N, C, ...). float16 is computed in float32.
+    num_groups : int
+        A divisor of C.
+    weight, bias : Tensor, optional
+        (C,).
+    eps : float
+
+    Raises
+    ------
+    ValueError
+        If there is only one value.
+    RuntimeError
+        If the groups do not divide C, or a shape or the dtype is wrong.
+
+    References
+    ----------
+    .. [1] Y. Wu, K. He, "Group normalization", ECCV 2018.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.group_norm(tg.tensor([[1.0, 3.0, 5.0, 9.0]]), 2)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+    _check("group_norm", input, None, None, weight, bias)
+    samples, channels, *sides = input.shape
+    if num_groups <= 0 or channels % num_groups:
+        raise RuntimeError(f"group_norm: {num_groups} groups do not divide {channels} channels")
+    if input.numel() == num_groups:
+        raise ValueError(f"group_norm: needs more than 1 value per group, got shape {input.shape}")
+    scales = (channels, *(1,) * len(sides))
+    return _normalised(input, samples * num_groups, eps, scales, weight, bias)[0]
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise over the last dimensions, then scale and shift each of their elements [1]_.
+
+    Parameters
+    ----------
+    input : Tensor
+        (..., *normalized_shape). float16 is computed in float32.
+    normalized_shape : sequence of int
+    weight, bias : Tensor, optional
+        Of shape `normalized_shape`.
+    eps : float
+
+    Raises
+    ------
+    RuntimeError
+        If a shape or the dtype is wrong.
+
+    References
+    ----------
+    .. [1] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.layer_norm(tg.tensor([[1.0, 3.0], [5.0, 9.0]]), [2])
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
+    """
+    shape = _trailing("layer_norm", input, normalized_shape, weight, bias)
+    rows = math.prod(input.shape[: input.ndim - len(shape)])
+    return _normalised(input, rows, eps, shape, weight, bias)[0]
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """Divide by the root of the mean square over the last dimensions, then scale [1]_.
+
+    Parameters
+    ----------
+    input : Tensor
+        (..., *normalized_shape). float16 is computed in float32.
+    normalized_shape : sequence of int
+    weight : Tensor, optional
+        Of shape `normalized_shape`.
+    eps : float, optional
+        Added to the mean square; where not given, the spacing of the dtype's numbers at 1.
+
+    Raises
+    ------
+    RuntimeError
+        If a shape or the dtype is wrong.
+
+    References
+    ----------
+    .. [1] B. Zhang, R. Sennrich, "Root mean square layer normalization", NeurIPS 2019.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.rms_norm(tg.tensor([3.0, 3.0, -3.0]), [3])
+    tensor([ 1.,  1., -1.])
+    """
+    shape = _trailing("rms_norm", input, normalized_shape, weight)
+    wide = convert(input, _wide(input.dtype))
+    if eps is None:
+        eps = float(np.finfo(wide.dtype).eps)
+    size = mean(square(wide), tuple(range(-len(shape), 0)), keepdim=True)
+    return _affine(wide * rsqrt(size + eps), input.dtype, shape, weight)
+
+
+def _trailing(
+    name: str, input: Tensor, normalized_shape: Sequence[int], *affine: Tensor | None
+) -> tuple[int, ...]:
+    """Return `normalized_shape`, if the shapes of all others end in it."""
+    _check_input(name, input)
+    shape = tuple(normalized_shape)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise RuntimeError(
+            f"{name}: input {input.shape} does not end in normalized_shape {shape}"
+        )
+    for key, values in zip(("weight", "bias"), affine, strict=False):
+        if values is not None and values.shape != shape:
+            raise RuntimeError(f"{name}: {key} has shape {values.shape}, expected {shape}")
+    return shape
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Divide by ``(k + alpha * mean of squares) ** beta``, over `size` neighbouring channels [1]_.
+
+    Parameters
+    ----------
+    input : Tensor
+        (N, C, ...), at least 3-d.
+    size : int
+        How many channels: ``size // 2`` of them before, missing ones counted as 0.
+    alpha, beta, k : float
+
+    Raises
+    ------
+    ValueError
+        If the input has fewer dimensions.
+
+    References
+    ----------
+    .. [1] A. Krizhevsky, I. Sutskever, G. E. Hinton, "ImageNet classification with deep
+       convolutional neural networks", NeurIPS 2012.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.local_response_norm(tg.ones(1, 3, 1), 2, alpha=1.0, beta=1.0)
+    tensor([[[0.6667],
+             [0.5   ],
+             [0.5   ]]])
+    """
+    if input.ndim < 3:
+        raise ValueError(
+            f"local_response_norm: input must be (N, C, ...), at least 3-d, got shape {input.shape}"
+        )
+    if size < 1:
+        raise RuntimeError(f"local_response_norm: size must be at least 1, got {size}")
+    wide = convert(input, _wide(input.dtype))
+    around = (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2)
+    squares = pad(square(wide), around)
+    channels = input.shape[1]
+    total = squares[:, :channels]
+    for i in range(1, size):
+        total = total + squares[:, i : i + channels]
+    return convert(wide / (total * (alpha / size) + k) ** beta, input.dtype)
+
+
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int | tuple[int, ...] = 1, eps: float = 1e-12
+) -> Tensor:
+    """Divide by the norm along `dim`: by ``sum(abs(input) ** p) ** (1 / p)``, at least `eps`.
+
+    Parameters
+    ----------
+    input : Tensor
+        Floating.
+    p : float
+        The order of the norm, as in `linalg.vector_norm`.
+    dim : int or tuple of int
+    eps : float
+
+    Raises
+    ------
+    IndexError
+        If there is no such dimension.
+    RuntimeError
+        If the dtype is not a floating one.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.functional.normalize(tg.tensor([[3.0, 4.0], [0.0, 0.0]]))
+    tensor([[0.6, 0.8],
+            [0. , 0. ]])
+    """
+    return input / clamp(vector_norm(input, p, dim, keepdim=True), eps)
