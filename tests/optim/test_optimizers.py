@@ -50,6 +50,95 @@ def adamw(p, gradients, *, weight_decay=0.01, **options):
     return adam(p, gradients, weight_decay=weight_decay, decoupled=True, **options)
 
 
+def rmsprop(
+    p, gradients, *, lr=0.01, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False
+):
+    mean = square = buffer = 0.0
+    for g in gradients:
+        g += weight_decay * p
+        mean = alpha * mean + (1 - alpha) * g
+        square = alpha * square + (1 - alpha) * g**2
+        variance = square - mean**2 if centered else square
+        buffer = momentum * buffer + g / (math.sqrt(variance) + eps)
+        p -= lr * buffer
+        yield p
+
+
+def adagrad(
+    p, gradients, *, lr=0.01, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10
+):
+    squares = initial_accumulator_value
+    for t, g in enumerate(gradients):
+        g += weight_decay * p
+        squares += g**2
+        p -= lr / (1 + t * lr_decay) * g / (math.sqrt(squares) + eps)
+        yield p
+
+
+def adadelta(p, gradients, *, lr=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    square = steps = 0.0
+    for g in gradients:
+        g += weight_decay * p
+        square = rho * square + (1 - rho) * g**2
+        step = g * math.sqrt((steps + eps) / (square + eps))
+        steps = rho * steps + (1 - rho) * step**2
+        p -= lr * step
+        yield p
+
+
+def adamax(p, gradients, *, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    mean = largest = 0.0
+    for t, g in enumerate(gradients, 1):
+        g += weight_decay * p
+        mean = betas[0] * mean + (1 - betas[0]) * g
+        largest = max(betas[1] * largest, abs(g) + eps)
+        p -= lr * mean / (1 - betas[0] ** t) / largest
+        yield p
+
+
+def nadam(
+    p, gradients, *, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3,
+    decoupled_weight_decay=False,
+):  # fmt: skip
+    mean = square = 0.0
+    momenta = [
+        betas[0] * (1 - 0.96 ** (t * momentum_decay) / 2) for t in range(1, len(gradients) + 2)
+    ]
+    for t, g in enumerate(gradients, 1):
+        if decoupled_weight_decay:
+            p -= lr * weight_decay * p
+        else:
+            g += weight_decay * p
+        mean = betas[0] * mean + (1 - betas[0]) * g
+        square = betas[1] * square + (1 - betas[1]) * g**2
+        ahead = momenta[t] / (1 - math.prod(momenta[: t + 1])) * mean
+        here = (1 - momenta[t - 1]) / (1 - math.prod(momenta[:t])) * g
+        p -= lr * (ahead + here) / (math.sqrt(square / (1 - betas[1] ** t)) + eps)
+        yield p
+
+
+def radam(
+    p, gradients, *, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
+    decoupled_weight_decay=False,
+):  # fmt: skip
+    mean = square = 0.0
+    last = 2 / (1 - betas[1]) - 1
+    for t, g in enumerate(gradients, 1):
+        if decoupled_weight_decay:
+            p -= lr * weight_decay * p
+        else:
+            g += weight_decay * p
+        mean = betas[0] * mean + (1 - betas[0]) * g
+        square = betas[1] * square + (1 - betas[1]) * g**2
+        step = lr * mean / (1 - betas[0] ** t)
+        now = last - 2 * t * betas[1] ** t / (1 - betas[1] ** t)
+        if now > 5:
+            r = math.sqrt((now - 4) * (now - 2) * last / ((last - 4) * (last - 2) * now))
+            step *= r * math.sqrt(1 - betas[1] ** t) / (math.sqrt(square) + eps)
+        p -= step
+        yield p
+
+
 CASES = [
     (optim.SGD, sgd, {"lr": 0.1}),
     (optim.SGD, sgd, {"lr": 0.1, "weight_decay": 0.2}),
@@ -61,6 +150,23 @@ CASES = [
     (optim.Adam, adam, {"lr": 0.1, "amsgrad": True, "betas": (0.5, 0.5)}),
     (optim.AdamW, adamw, {}),
     (optim.AdamW, adamw, {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True, "betas": (0.5, 0.5)}),
+    (optim.RMSprop, rmsprop, {}),
+    (optim.RMSprop, rmsprop, {"alpha": 0.9, "momentum": 0.5, "weight_decay": 0.2, "eps": 0.1}),
+    (optim.RMSprop, rmsprop, {"alpha": 0.9, "centered": True, "eps": 0.1}),
+    (optim.Adagrad, adagrad, {}),
+    (optim.Adagrad, adagrad, {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.2}),
+    (optim.Adagrad, adagrad, {"lr": 0.1, "initial_accumulator_value": 0.5, "eps": 0.1}),
+    (optim.Adadelta, adadelta, {}),
+    (optim.Adadelta, adadelta, {"lr": 0.5, "rho": 0.5, "eps": 0.01, "weight_decay": 0.2}),
+    (optim.Adamax, adamax, {}),
+    (optim.Adamax, adamax, {"lr": 0.1, "betas": (0.5, 0.7), "eps": 0.1, "weight_decay": 0.2}),
+    (optim.NAdam, nadam, {}),
+    (optim.NAdam, nadam, {"lr": 0.1, "betas": (0.5, 0.7), "momentum_decay": 0.5, "eps": 0.1}),
+    (optim.NAdam, nadam, {"lr": 0.1, "weight_decay": 0.2}),
+    (optim.NAdam, nadam, {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True}),
+    (optim.RAdam, radam, {}),
+    (optim.RAdam, radam, {"lr": 0.1, "betas": (0.5, 0.99), "eps": 0.1, "weight_decay": 0.2}),
+    (optim.RAdam, radam, {"lr": 0.1, "weight_decay": 0.2, "decoupled_weight_decay": True}),
 ]
 IDS = [f"{c.__name__}-{'-'.join(k) or 'defaults'}" for c, _, k in CASES]
 
@@ -106,10 +212,15 @@ def test_agrees_with_pytorch(kind, formula, options, dtype):
     for got, expected in zip(*results, strict=True):
         assert got.dtype == dtype
         rtol = 1e-9 if dtype == np.float64 else 1e-4
+        if kind is optim.NAdam:
+            rtol = max(rtol, 1e-7)  # PyTorch keeps its product of momenta in float32
         np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * 1e-2)
 
 
-@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam, optim.AdamW])
+KINDS = list(dict.fromkeys(kind for kind, _, _ in CASES))
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_parameters_change_in_place_and_only_those_with_a_gradient(kind):
     w, frozen = tg.ones(3, requires_grad=True), tg.ones(3)
     data, version = w.data, w._version
@@ -266,6 +377,9 @@ def test_wrong_parameters():
         (optim.SGD, {"nesterov": True, "momentum": 0.9, "dampening": 0.1}, "no dampening"),
         (optim.Adam, {"eps": -1}, "eps must be at least 0"),
         (optim.Adam, {"betas": (0.9, 1.0)}, r"betas must be at least 0 and below 1, got \(0.9, 1"),
+        (optim.RMSprop, {"alpha": -1}, "RMSprop: alpha must be at least 0, got -1"),
+        (optim.Adadelta, {"rho": 2}, "Adadelta: rho must be 0 to 1, got 2"),
+        (optim.Adagrad, {"lr_decay": -1}, "Adagrad: lr_decay must be at least 0, got -1"),
     ],
 )
 def test_wrong_options(kind, options, message):
@@ -275,6 +389,14 @@ def test_wrong_options(kind, options, message):
     with pytest.raises(ValueError, match=message):
         good.add_param_group({"params": tg.ones(2), **options})
     assert len(good.param_groups) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_options_of_pytorchs_engine_do_nothing(kind):
+    optimizer = kind([tg.ones(2)], foreach=True, fused=None, capturable=False, differentiable=False)
+    assert "foreach" not in optimizer.param_groups[0]
+    with pytest.raises(TypeError, match=f"{kind.__name__}: no such option: beta, foreeach"):
+        kind([tg.ones(2)], foreeach=True, beta=1)
 
 
 def test_repr_is_pytorchs_layout():

@@ -32,6 +32,10 @@ class Adam(Optimizer):
         Take the largest v so far [2]_.
     maximize : bool
         Ascend instead.
+    decoupled_weight_decay : bool
+        As `AdamW`.
+    **engine
+        See `Optimizer`.
 
     Raises
     ------
@@ -54,8 +58,6 @@ class Adam(Optimizer):
     tensor([ 0.75, -1.75], requires_grad=True)
     """
 
-    _decoupled = False
-
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
@@ -66,6 +68,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+        **engine: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -74,17 +78,9 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
-
-    def check(self, group: dict[str, Any]) -> None:
-        """Raise ``ValueError`` if an option of `group` has no meaning."""
-        super().check(group)
-        name = type(self).__name__
-        if not group["eps"] >= 0:
-            raise ValueError(f"{name}: eps must be at least 0, got {group['eps']}")
-        if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise ValueError(f"{name}: betas must be at least 0 and below 1, got {group['betas']}")
+        super().__init__(params, defaults, engine)
 
     def update(
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
@@ -98,7 +94,7 @@ class Adam(Optimizer):
         beta1, beta2 = group["betas"]
         mean, square = state["exp_avg"].data, state["exp_avg_sq"].data
         if group["weight_decay"]:
-            if self._decoupled:
+            if group["decoupled_weight_decay"]:
                 param *= 1 - group["lr"] * group["weight_decay"]
             else:
                 grad = grad + group["weight_decay"] * param
@@ -127,7 +123,7 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params, lr, betas, eps, weight_decay, amsgrad, maximize
+    params, lr, betas, eps, weight_decay, amsgrad, maximize, **engine
         See `Adam`.
 
     References
@@ -145,8 +141,6 @@ class AdamW(Adam):
     tensor([0.75, 0.75], requires_grad=True)
     """
 
-    _decoupled = True
-
     def __init__(
         self,
         params: Iterable[Tensor] | Iterable[dict[str, Any]],
@@ -157,5 +151,9 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **engine: Any,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad,
+            maximize=maximize, decoupled_weight_decay=True, **engine,
+        )  # fmt: skip

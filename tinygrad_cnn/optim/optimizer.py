@@ -11,6 +11,12 @@ import numpy as np
 from tinygrad_cnn.core.modes import enable_grad
 from tinygrad_cnn.core.tensor import Tensor, changed_in_place
 
+_AT_LEAST_0 = {
+    "lr", "weight_decay", "eps", "alpha", "momentum", "momentum_decay", "lr_decay",
+    "initial_accumulator_value",
+}  # fmt: skip
+_ENGINE = {"foreach", "fused", "capturable", "differentiable"}
+
 
 class Optimizer:
     """Base class of optimizers: define `update`, and where options need it `check`.
@@ -21,6 +27,9 @@ class Optimizer:
         A dictionary is a parameter group: ``"params"`` and options that differ from `defaults`.
     defaults : dict
         The options of groups that do not set them.
+    engine : dict, optional
+        PyTorch's ``foreach``, ``fused``, ``capturable`` and ``differentiable``. They choose among
+        its implementations, so that every optimizer accepts them and does nothing with them.
 
     Attributes
     ----------
@@ -32,15 +41,20 @@ class Optimizer:
     Raises
     ------
     TypeError
-        If `params` are not Tensors.
+        If `params` are not Tensors, or there is no such option.
     ValueError
         If there are none, one comes twice or is not a leaf, or an option has no meaning.
     """
 
     def __init__(
-        self, params: Iterable[Tensor] | Iterable[dict[str, Any]], defaults: dict[str, Any]
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        defaults: dict[str, Any],
+        engine: Mapping[str, Any] | None = None,
     ) -> None:
         name = type(self).__name__
+        if unknown := set(engine or ()) - _ENGINE:
+            raise TypeError(f"{name}: no such option: {', '.join(sorted(unknown))}")
         if isinstance(params, (Tensor, Mapping)):
             raise TypeError(
                 f"{name}: params must be an iterable of Tensors or dicts, "
@@ -57,11 +71,12 @@ class Optimizer:
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise ``ValueError`` if an option of `group` has no meaning."""
-        for option in ("lr", "weight_decay"):
+        name = type(self).__name__
+        for option in _AT_LEAST_0 & group.keys():
             if not group[option] >= 0:
-                raise ValueError(
-                    f"{type(self).__name__}: {option} must be at least 0, got {group[option]}"
-                )
+                raise ValueError(f"{name}: {option} must be at least 0, got {group[option]}")
+        if not all(0 <= beta < 1 for beta in group.get("betas", ())):
+            raise ValueError(f"{name}: betas must be at least 0 and below 1, got {group['betas']}")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters, with options that differ from the defaults."""

@@ -27,6 +27,8 @@ class SGD(Optimizer):
     nesterov : bool
     maximize : bool
         Ascend instead.
+    **engine
+        See `Optimizer`.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **engine: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -68,13 +71,11 @@ class SGD(Optimizer):
             "nesterov": nesterov,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, engine)
 
     def check(self, group: dict[str, Any]) -> None:
         """Raise ``ValueError`` if an option of `group` has no meaning."""
         super().check(group)
-        if not group["momentum"] >= 0:
-            raise ValueError(f"SGD: momentum must be at least 0, got {group['momentum']}")
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs a momentum and no dampening")
 
