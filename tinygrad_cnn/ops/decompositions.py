@@ -13,7 +13,6 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import normalize_dims
-from .creation import zeros_like
 from .elementwise import abs, where
 from .extrema import amax, amin
 from .reduce import any, sum, vector_norm
@@ -235,7 +234,7 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     _check("matrix_power", A)
     if n < 0:
         A, n = inv(A), -n
-    result = where(np.eye(A.shape[-1], dtype=bool), 1, zeros_like(A))
+    result = where(np.eye(A.shape[-1], dtype=bool), 1, where(True, 0, A))
     while n:
         if n % 2:
             result = result @ A
@@ -393,15 +392,16 @@ def _(draw):
     return A
 
 
-@op(name="slogdet", auxiliary=("sign",), formula="log |det A|")
+@op(name="slogdet", outputs=("sign", "logabsdet"), formula="log |det A|")
 def _slogdet(A: Array) -> Any:
     _check("slogdet", A)
-    sign, logabsdet = np.linalg.slogdet(A)
-    return logabsdet, sign
+    return tuple(np.linalg.slogdet(A))
 
 
 @_slogdet.gradient("A")
-def _(g, A): return g[..., None, None] * inv(A).mT
+def _(g, A):
+    _, g = g  # that of the sign is 0
+    return where(True, 0, A) if g is None else g[..., None, None] * inv(A).mT
 
 
 _slogdet.samples(_draw_square)
@@ -437,8 +437,7 @@ def slogdet(A: Tensor) -> Slogdet:
     >>> tg.slogdet(-tg.eye(3))
     Slogdet(sign=tensor(-1.), logabsdet=tensor(0.))
     """
-    logabsdet, sign = _slogdet(A)
-    return Slogdet(sign, logabsdet)
+    return Slogdet(*_slogdet(A))
 
 
 @method("logdet")

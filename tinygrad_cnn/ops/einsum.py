@@ -262,7 +262,7 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2) -> 
     b_labels: Labels = [(j,) for j in range(b.ndim)]
     for i, j in zip(of_a, of_b, strict=True):
         b_labels[j] = i
-    kept = {i for i in range(a.ndim) if i not in of_a} | {(j,) for j in range(b.ndim)}
+    kept = set(a_labels) ^ set(b_labels)
     return _contract(a, a_labels, b, b_labels, kept)[0]
 
 

@@ -321,8 +321,9 @@ def _reversed(input: Tensor) -> Tensor:
 
 
 @method("mT", as_property=True)
+@method("mH", as_property=True)
 def _matrix_transpose(input: Tensor) -> Tensor:
-    """The view with the last two dimensions swapped."""
+    """The view with the last two dimensions swapped; mH is the same, as numbers are real."""
     if input.ndim < 2:
         raise RuntimeError(f"mT: expected at least 2 dimensions, got shape {input.shape}")
     return transpose(input, -2, -1)
