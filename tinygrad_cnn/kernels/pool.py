@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,17 +51,20 @@ class Window(NamedTuple):
             out += 1
         return out
 
-    def taps(self, shape: Shape) -> Iterator[tuple[int, Any, Any]]:
-        """Yield each tap's number, where in the output it is inside, and the inputs it meets there."""
+    @functools.lru_cache(maxsize=256)  # noqa: B019  (a window is a few numbers)
+    def taps(self, shape: Shape) -> list[tuple[int, Any, Any]]:
+        """Return each tap's number, where in the output it is inside, and the inputs it meets."""
         size = self.size_of(shape)
         lines = [
             [self._line(i, out, n, axis) for i in range(self.kernel[axis])]
             for axis, (n, out) in enumerate(zip(size, self.output_size(size), strict=True))
         ]
+        found = []
         for number, slices in enumerate(itertools.product(*lines)):
             if None not in slices:
                 outputs, inputs = zip(*slices, strict=True)
-                yield number, (..., *outputs), (..., *inputs)
+                found.append((number, (..., *outputs), (..., *inputs)))
+        return found
 
     def _line(self, i: int, out: int, n: int, axis: int) -> tuple[slice, slice] | None:
         stride = self.stride[axis]
@@ -108,7 +110,7 @@ def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
 def _max_pool(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.ndarray]:
     shape = window.output_shape(x.shape)
     taps = np.zeros_like(x, np.min_scalar_type(math.prod(window.kernel)), shape=shape)
-    places = list(window.taps(x.shape))
+    places = window.taps(x.shape)
     if any(window.padding):  # a window's first tap may be outside
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         best = np.full_like(x, lowest, shape=shape)
