@@ -1,1 +1,3 @@
 """What training programs need beside the model."""
+
+from . import checkpoint as checkpoint, data as data
