@@ -1,4 +1,4 @@
-"""conv2d and its transposes against loops over every index, and its errors."""
+"""Convolutions, their transposes, and columns, against loops over every index; and their errors."""
 
 from __future__ import annotations
 
@@ -11,37 +11,43 @@ import tinygrad_cnn as tg
 from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.kernels import conv as kernel
 from tinygrad_cnn.nn import functional as F
-from tinygrad_cnn.testing import Draw
+from tinygrad_cnn.testing import Draw, gradcheck, gradgradcheck
+
+CONVS = ("conv1d", "conv2d", "conv3d")
+
+
+def each(value, dims):
+    return value if isinstance(value, tuple) else (value,) * dims
 
 
 def triples(image, weight, stride=1, padding=0, dilation=1, groups=1):
-    """Yield (output index, input index, weight index) of every product, and the output's size."""
-    pairs = [v if isinstance(v, tuple) else (v, v) for v in (stride, dilation)]
-    (sy, sx), (dy, dx) = pairs
-    n, _, height, width = image
-    o, c, kh, kw = weight
-    if padding == "valid":
-        padding = 0
+    """Return (output index, input index, weight index) of every product, and the output's shape."""
+    n, _, *size = image
+    o, c, *taps = weight
+    dims = len(size)
+    steps, gaps = each(stride, dims), each(dilation, dims)
     if padding == "same":
-        top, left = dy * (kh - 1) // 2, dx * (kw - 1) // 2
-        oh, ow = height, width
+        before = [d * (k - 1) // 2 for d, k in zip(gaps, taps, strict=True)]
+        out = size
     else:
-        top, left = padding if isinstance(padding, tuple) else (padding, padding)
-        oh = len(range(0, height + 2 * top - dy * (kh - 1), sy))
-        ow = len(range(0, width + 2 * left - dx * (kw - 1), sx))
+        before = each(0 if padding == "valid" else padding, dims)
+        out = [
+            len(range(0, size[a] + 2 * before[a] - gaps[a] * (taps[a] - 1), steps[a]))
+            for a in range(dims)
+        ]
     found = []
-    ranges = (range(m) for m in (n, o, oh, ow, c, kh, kw))
-    for b, out, y, x, channel, i, j in itertools.product(*ranges):
-        iy, ix = y * sy + i * dy - top, x * sx + j * dx - left
-        if 0 <= iy < height and 0 <= ix < width:
-            source = (b, out // (o // groups) * c + channel, iy, ix)
-            found.append(((b, out, y, x), source, (out, channel, i, j)))
-    return found, (n, o, oh, ow)
+    for b, channel, at, k, tap in itertools.product(
+        range(n), range(o), np.ndindex(*out), range(c), np.ndindex(*taps)
+    ):
+        place = [at[a] * steps[a] + tap[a] * gaps[a] - before[a] for a in range(dims)]
+        if all(0 <= i < m for i, m in zip(place, size, strict=True)):
+            source = (b, channel // (o // groups) * c + k, *place)
+            found.append(((b, channel, *at), source, (channel, k, *tap)))
+    return found, (n, o, *out)
 
 
-def batched(x):
-    return x if x.ndim == 4 else x[None]
-
+def batched(x, weight):
+    return x if x.ndim == len(np.shape(weight) or weight) else x[None]
 
 
 def drawn(name, seed):
@@ -58,43 +64,45 @@ def way(request, monkeypatch):
         monkeypatch.setattr(kernel, "TILE", 256)
 
 
-@pytest.mark.oracle("conv2d")
-@pytest.mark.parametrize("seed", range(40))
-def test_conv2d_against_loops(way, seed):
-    (x, weight, bias), options = drawn("conv2d", seed)
-    products, shape = triples(batched(x).shape, weight.shape, **options)
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", CONVS)
+@pytest.mark.parametrize("seed", range(20))
+def test_convolution_against_loops(way, name, seed):
+    (x, weight, bias), options = drawn(name, seed)
+    products, shape = triples(batched(x, weight).shape, weight.shape, **options)
     expected = np.zeros(shape)
     for out, source, w in products:
-        expected[out] += batched(x)[source] * weight[w]
+        expected[out] += batched(x, weight)[source] * weight[w]
     if bias is not None:
-        expected += bias[:, None, None]
-    got = F.conv2d(tg.tensor(x), tg.tensor(weight), None if bias is None else tg.tensor(bias), **options)
-    np.testing.assert_allclose(batched(got.data), expected, atol=1e-12)
+        expected += bias.reshape(-1, *[1] * (weight.ndim - 2))
+    got = getattr(F, name)(tg.tensor(x), tg.tensor(weight), None if bias is None else tg.tensor(bias), **options)
+    np.testing.assert_allclose(batched(got.data, weight), expected, atol=1e-12)
     assert got.ndim == x.ndim
 
 
-@pytest.mark.oracle("conv2d_input")
+@pytest.mark.oracle("conv_transpose")
 @pytest.mark.parametrize("seed", range(40))
-def test_conv2d_input_against_loops(way, seed):
-    (g, weight, shape), options = drawn("conv2d_input", seed)
-    products, _ = triples(shape if len(shape) == 4 else (1, *shape), weight.shape, **options)
-    expected = np.zeros(shape if len(shape) == 4 else (1, *shape))
+def test_transpose_in_the_input_against_loops(way, seed):
+    (g, weight, shape), options = drawn("conv_transpose", seed)
+    products, _ = triples(shape if len(shape) == weight.ndim else (1, *shape), weight.shape, **options)
+    expected = np.zeros(shape if len(shape) == weight.ndim else (1, *shape))
     for out, source, w in products:
-        expected[source] += batched(g)[out] * weight[w]
-    got = registry["conv2d_input"](g, weight, shape, **options)
-    np.testing.assert_allclose(batched(got), expected, atol=1e-12)
+        expected[source] += batched(g, weight)[out] * weight[w]
+    got = registry["conv_transpose"](g, weight, shape, **options)
+    np.testing.assert_allclose(batched(got, weight), expected, atol=1e-12)
     assert got.shape == shape
 
 
-@pytest.mark.oracle("conv2d_weight")
+@pytest.mark.oracle("conv_weight")
 @pytest.mark.parametrize("seed", range(40))
-def test_conv2d_weight_against_loops(way, seed):
-    (g, x, shape), options = drawn("conv2d_weight", seed)
-    products, _ = triples(batched(x).shape, shape, **options)
+def test_transpose_in_the_weight_against_loops(way, seed):
+    (g, x, shape), options = drawn("conv_weight", seed)
+    g_batch, x_batch = (a if a.ndim == len(shape) else a[None] for a in (g, x))
+    products, _ = triples(x_batch.shape, shape, **options)
     expected = np.zeros(shape)
     for out, source, w in products:
-        expected[w] += batched(g)[out] * batched(x)[source]
-    np.testing.assert_allclose(registry["conv2d_weight"](g, x, shape, **options), expected, atol=1e-12)
+        expected[w] += g_batch[out] * x_batch[source]
+    np.testing.assert_allclose(registry["conv_weight"](g, x, shape, **options), expected, atol=1e-12)
 
 
 # The numbers of the lecture.
@@ -141,17 +149,17 @@ def test_a_non_finite_input_stays_in_its_windows(bad):
     x = np.zeros((1, 1, 6, 6), np.float32)
     x[0, 0, 3, 0] = bad
     weight = np.ones((1, 1, 3, 3), np.float32)
-    assert kernel._prefers_bands(weight, 6, kernel.Geometry((1, 1), ((0, 0), (0, 0)), (1, 1), 1))
+    assert kernel._prefers_bands(weight, 6, kernel.Geometry((1, 1), ((0, 0), (0, 0)), (1, 1)))
     out = F.conv2d(tg.tensor(x), tg.tensor(weight)).data[0, 0]
     touched = np.zeros((4, 4), bool)
     touched[1:4, 0] = True
     np.testing.assert_array_equal(np.isfinite(out), ~touched)
     g = np.zeros((1, 1, 4, 4), np.float32)
     g[0, 0, 2, 0] = bad
-    assert np.isfinite(registry["conv2d_input"](g, weight, x.shape)).sum() == 36 - 9
+    assert np.isfinite(registry["conv_transpose"](g, weight, x.shape)).sum() == 36 - 9
     clean = np.zeros_like(x)
     clean[0, 0, 2:5, 0:3] = 1
-    assert not np.isfinite(registry["conv2d_weight"](g, clean, weight.shape)).any()
+    assert not np.isfinite(registry["conv_weight"](g, clean, weight.shape)).any()
 
 
 def test_both_ways_agree_in_float32_on_the_shapes_of_lenet(monkeypatch):
@@ -199,12 +207,14 @@ X, W = tg.zeros(1, 4, 5, 5), tg.zeros(8, 4, 3, 3)
         ((X, W), {"groups": 2}, RuntimeError, r"expects 8 \(groups=2\)"),
         ((X, tg.zeros(3, 2, 3, 3)), {"groups": 2}, RuntimeError, "2 groups do not divide"),
         ((X, W), {"groups": 0}, ValueError, "groups must be a positive int"),
-        ((X, W), {"stride": 0}, ValueError, "stride must be at least 1"),
-        ((X, W), {"padding": -1}, ValueError, "padding must be at least 0"),
+        ((X, W), {"stride": 0}, RuntimeError, "stride must be at least 1"),
+        ((X, W), {"padding": -1}, RuntimeError, "padding must be at least 0"),
         ((X, W), {"padding": "full"}, ValueError, "padding must be"),
         ((X, W), {"padding": "same", "stride": 2}, ValueError, "needs stride 1"),
-        ((X, W), {"stride": 1.5}, TypeError, "stride must be an int or a pair of ints"),
-        ((X, W), {"stride": (1, 2, 3)}, TypeError, "stride must be an int or a pair of ints"),
+        ((X, W), {"stride": 1.5}, TypeError, "stride must be an int or 2 ints"),
+        ((X, W), {"stride": (1, 2, 3)}, RuntimeError, "stride must be an int or 2 ints"),
+        ((X, 2.0), {}, TypeError, "weight must be a Tensor, got float"),
+        ((X, W, 2.0), {}, TypeError, "bias must be a Tensor, got float"),
     ],
 )
 def test_errors(args, options, error, message):
@@ -213,14 +223,15 @@ def test_errors(args, options, error, message):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
-@pytest.mark.parametrize("seed", range(60))
-def test_against_pytorch(way, seed):
+@pytest.mark.parametrize("name", CONVS)
+@pytest.mark.parametrize("seed", range(20))
+def test_against_pytorch(way, name, seed):
     torch = pytest.importorskip("torch")
-    (x, weight, bias), options = drawn("conv2d", seed)
+    (x, weight, bias), options = drawn(name, seed)
     ours = [tg.tensor(a, requires_grad=True) for a in (x, weight)]
     theirs = [torch.tensor(a, requires_grad=True) for a in (x, weight)]
-    out = F.conv2d(*ours, None if bias is None else tg.tensor(bias), **options)
-    expected = torch.nn.functional.conv2d(
+    out = getattr(F, name)(*ours, None if bias is None else tg.tensor(bias), **options)
+    expected = getattr(torch.nn.functional, name)(
         *theirs, None if bias is None else torch.tensor(bias), **options
     )
     np.testing.assert_allclose(out.data, expected.detach().numpy(), atol=1e-12)
@@ -228,3 +239,172 @@ def test_against_pytorch(way, seed):
     (expected * expected).sum().backward()
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.grad.data, b.grad.numpy(), atol=1e-11)
+
+
+# -- transposed convolution --------------------------------------------------------------------
+
+
+def draw_transposed(dims, seed):
+    """Draw x, weight, bias and options; output_padding may be as large as dilation allows."""
+    draw = Draw.from_seed(seed)
+    groups = draw.choice([1, 2])
+    stride, dilation, taps, side = (
+        tuple(draw.integer(1, 3 if dims < 3 else 2) for _ in range(dims)) for _ in range(4)
+    )
+    extra = tuple(draw.integer(0, max(s, d) - 1) for s, d in zip(stride, dilation, strict=True))
+    most = (  # so that something is left
+        (n - 1) * s + d * (k - 1) + e
+        for n, s, d, k, e in zip(side, stride, dilation, taps, extra, strict=True)
+    )
+    padding = tuple(draw.integer(0, m // 2) for m in most)
+    weight = (groups * draw.integer(1, 2), draw.integer(1, 2), *taps)
+    batch = draw.choice([(2,), (1,), ()])
+    options = {"stride": stride, "padding": padding, "output_padding": extra}
+    bias = draw.array((weight[1] * groups,)) if draw.boolean() else None
+    arrays = [draw.array((*batch, weight[0], *side)), draw.array(weight), bias]
+    return arrays, {**options, "groups": groups, "dilation": dilation}
+
+
+def transposed(x, weight, stride, padding, output_padding, groups, dilation):
+    """Add each element of x (N, C, ...), times the kernel, to its window of the output."""
+    n, c, *size = x.shape
+    _, o, *taps = weight.shape
+    axes = range(len(size))
+    out = [
+        (size[a] - 1) * stride[a] - 2 * padding[a] + dilation[a] * (taps[a] - 1) + output_padding[a] + 1
+        for a in axes
+    ]
+    result = np.zeros((n, o * groups, *out))
+    for b, channel, at, k, tap in itertools.product(
+        range(n), range(c), np.ndindex(*size), range(o), np.ndindex(*taps)
+    ):
+        place = tuple(at[a] * stride[a] + tap[a] * dilation[a] - padding[a] for a in axes)
+        if all(0 <= place[a] < out[a] for a in axes):
+            target = channel // (c // groups) * o + k
+            result[(b, target, *place)] += x[(b, channel, *at)] * weight[(channel, k, *tap)]
+    return result
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_transposed_convolution_against_loops(way, dims, seed):
+    (x, weight, bias), options = draw_transposed(dims, seed)
+    expected = transposed(batched(x, weight), weight, **options)
+    if bias is not None:
+        expected += bias.reshape(-1, *[1] * dims)
+    got = getattr(F, f"conv_transpose{dims}d")(
+        tg.tensor(x), tg.tensor(weight), None if bias is None else tg.tensor(bias), **options
+    )
+    np.testing.assert_allclose(batched(got.data, weight), expected, atol=1e-12)
+    assert got.ndim == x.ndim
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(10))
+def test_gradients_of_transposed_convolution(dims, seed):
+    (x, weight, bias), options = draw_transposed(dims, seed)
+    inputs = tuple(tg.tensor(a, requires_grad=True) for a in (x, weight, bias) if a is not None)
+    function = getattr(F, f"conv_transpose{dims}d")
+    assert gradcheck(lambda *a: function(*a, **options), inputs, fast_mode=True)
+    assert gradgradcheck(lambda *a: function(*a, **options), inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_transposed_convolution_against_pytorch(dims, seed):
+    torch = pytest.importorskip("torch")
+    arrays, options = draw_transposed(dims, seed)
+    name = f"conv_transpose{dims}d"
+    got = getattr(F, name)(*[a if a is None else tg.tensor(a) for a in arrays], **options)
+    expected = getattr(torch.nn.functional, name)(
+        *[a if a is None else torch.tensor(a) for a in arrays], **options
+    )
+    np.testing.assert_allclose(got.data, expected.numpy(), atol=1e-12)
+
+
+T = tg.zeros(4, 3, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "error", "message"),
+    [
+        ((tg.zeros(1, 3, 5, 5), T), {}, RuntimeError,
+         r"conv_transpose2d: input has 3 channels, weight \(4, 3, 2, 2\) expects 4 \(groups=1\)"),
+        ((X, tg.zeros(4, 3, 2)), {}, RuntimeError, r"weight must have 4 dimensions \(C, O, KH, KW\)"),
+        ((X, T), {"groups": 3}, RuntimeError, "3 groups do not divide"),
+        ((X, T, tg.zeros(4)), {}, RuntimeError, r"expects \(3,\)"),
+        ((X, T), {"output_padding": 1}, RuntimeError, "output_padding must be smaller than"),
+        ((X, T), {"output_padding": -1}, RuntimeError, "output_padding must be at least 0"),
+        ((X, T), {"padding": 3}, RuntimeError,
+         r"an input of size \(5, 5\) gives an output of size \(0, 0\)"),
+        ((tg.zeros(1, 4, 0, 5), tg.zeros(4, 3, 3, 3)), {}, RuntimeError, r"an input of size \(0, 5\)"),
+        ((X, T), {"padding": "same"}, TypeError, "padding must be an int or 2 ints"),
+        ((X, 1.0), {}, TypeError, "weight must be a Tensor, got float"),
+    ],
+)
+def test_errors_of_transposed_convolution(args, options, error, message):
+    with pytest.raises(error, match=message):
+        F.conv_transpose2d(*args, **options)
+
+
+# -- columns of an image -----------------------------------------------------------------------
+
+
+def copies(shape, options):
+    """Yield (index of the image, index of the columns), of an image (N, C, H, W)."""
+    n, c, *size = shape
+    taps, gaps, padding, steps = (
+        each(options[key], 2) for key in ("kernel_size", "dilation", "padding", "stride")
+    )
+    places = [range(0, size[a] + 2 * padding[a] - gaps[a] * (taps[a] - 1), steps[a]) for a in (0, 1)]
+    for b, k in itertools.product(range(n), range(c)):
+        for row, tap in enumerate(np.ndindex(*taps)):
+            for column, corner in enumerate(itertools.product(*places)):
+                y, x = (corner[a] + tap[a] * gaps[a] - padding[a] for a in (0, 1))
+                if 0 <= y < size[0] and 0 <= x < size[1]:
+                    yield (b, k, y, x), (b, k * taps[0] * taps[1] + row, column)
+
+
+@pytest.mark.oracle("unfold")
+@pytest.mark.parametrize("seed", range(40))
+def test_unfold_against_loops(seed):
+    (image,), options = drawn("unfold", seed)
+    got = F.unfold(tg.tensor(image), **options)
+    batch = image if image.ndim == 4 else image[None]
+    expected = np.zeros(got.shape if got.ndim == 3 else (1, *got.shape))
+    for pixel, place in copies(batch.shape, options):
+        expected[place] = batch[pixel]
+    np.testing.assert_array_equal(got.data, expected if image.ndim == 4 else expected[0])
+
+
+@pytest.mark.oracle("fold")
+@pytest.mark.parametrize("seed", range(40))
+def test_fold_against_loops(seed):
+    (columns, size), options = drawn("fold", seed)
+    batch = columns if columns.ndim == 3 else columns[None]
+    taps = np.prod(options["kernel_size"])
+    expected = np.zeros((len(batch), batch.shape[1] // taps, *size))
+    for pixel, place in copies(expected.shape, options):
+        expected[pixel] += batch[place]
+    got = F.fold(tg.tensor(columns), size, **options)
+    np.testing.assert_allclose(got.data, expected if columns.ndim == 3 else expected[0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: F.unfold(tg.zeros(4, 4), 2), RuntimeError, r"input must be \(N, C, H, W\)"),
+        (lambda: F.unfold(X, 6), RuntimeError, r"the window \(6, 6\) is larger than .* \(5, 5\)"),
+        (lambda: F.unfold(X, 0), RuntimeError, "kernel_size must be at least 1"),
+        (lambda: F.unfold(X, 2, padding="same"), TypeError, "padding must be an int or 2 ints"),
+        (lambda: F.unfold([1.0], 2), TypeError, "input must be a Tensor"),
+        (lambda: F.fold(tg.zeros(1, 12, 8), 4, 2), RuntimeError, r"multiple of 4, 9\).* got \(1, 12, 8\)"),
+        (lambda: F.fold(tg.zeros(1, 11, 9), 4, 2), RuntimeError, "a multiple of 4"),
+        (lambda: F.fold(tg.zeros(1, 0, 9), 4, 2), RuntimeError, "a multiple of 4"),
+        (lambda: F.fold(tg.zeros(9), 4, 2), RuntimeError, "a multiple of 4"),
+        (lambda: F.fold(X, 4, 5), RuntimeError, "the window"),
+    ],
+)
+def test_errors_of_columns(call, error, message):
+    with pytest.raises(error, match=message):
+        call()

@@ -1,7 +1,7 @@
-"""Two-dimensional convolution (cross-correlation) and its two transposes.
+"""Convolution (cross-correlation) and its two transposes, in one, two or three dimensions.
 
-With N images, C input and O output channels in G groups, kernels of KH x KW and outputs of
-OH x OW, all three follow from one contraction (for G = 1)::
+With N images, C input and O output channels in G groups, all three follow from one contraction,
+here in two dimensions, with kernels of KH x KW and outputs of OH x OW (for G = 1)::
 
     out[n,o,y,x] = sum over c,i,j of weight[o,c,i,j] * input[n, c, y*sh + i*dh - top, x*sw + j*dw - left]
 
@@ -21,7 +21,8 @@ element is a sum over W columns, of which only KW count.
 
 made for a tile of images at a time, so that the columns stay in the cache.
 
-Both return an array of logical shape N, C, H, W in their own memory order.
+In other dimensions the rows are along the last of them, and KH and OH stand for the others
+together. Both ways return an array of logical shape N, C, H, W in their own memory order.
 
 In nanoseconds for each (n, c, i, y, x), measured on two cores in float32, forward and the two
 transposes together: bands 3 * 0.006 * W * O, columns KW * (1.2 + 3 * 0.012 * O); `_prefers_bands`
@@ -31,6 +32,8 @@ with 3 x 3 kernels: columns by 1.7.)
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -45,135 +48,187 @@ of 1 MiB, 12.7 with 4, 11.4 with the whole batch at once (32 MiB): matrix produc
 second-level cache do not keep two threads busy.
 """
 
+_ALL = slice(None)
+_quiet = np.errstate(over="ignore", invalid="ignore")
+
+Sizes = tuple[int, ...]
+
 
 class Geometry(NamedTuple):
-    """How a kernel moves over its input."""
+    """How a kernel moves over its input, for each spatial dimension."""
 
-    stride: tuple[int, int]
-    padding: tuple[tuple[int, int], tuple[int, int]]
-    """(top, bottom), (left, right)"""
-    dilation: tuple[int, int]
-    groups: int
+    stride: Sizes
+    padding: tuple[tuple[int, int], ...]
+    """Before and after."""
+    dilation: Sizes
+    groups: int = 1
 
-    def output_size(self, size: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, int]:
-        """Return OH, OW for an input of H, W and a kernel of KH, KW."""
-        height, width = (
+    def window(self, kernel: Sizes) -> Sizes:
+        """Return the extent of a kernel of this size, with the gaps of its dilation."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True))
+
+    def input_size(self, out: Sizes, kernel: Sizes) -> Sizes:
+        """Return the least size of an input whose output has the size `out`."""
+        return tuple(
+            (n - 1) * s + extent - before - after
+            for n, s, extent, (before, after) in zip(
+                out, self.stride, self.window(kernel), self.padding, strict=True
+            )
+        )
+
+    def padded(self, size: Sizes) -> Sizes:
+        """Return the size of an input together with its padding."""
+        pairs = zip(size, self.padding, strict=True)
+        return tuple([n + before + after for n, (before, after) in pairs])
+
+    def output_size(self, size: Sizes, kernel: Sizes) -> Sizes:
+        """Return the size of the output for an input and a kernel of these sizes."""
+        return tuple(
             (n + before + after - d * (k - 1) - 1) // s + 1
             for n, k, s, (before, after), d in zip(
                 size, kernel, self.stride, self.padding, self.dilation, strict=True
             )
         )
-        return height, width
 
 
-def same_padding(
-    kernel: tuple[int, ...], dilation: tuple[int, ...]
-) -> tuple[tuple[int, int], tuple[int, int]]:
+def same_padding(kernel: Sizes, dilation: Sizes) -> tuple[tuple[int, int], ...]:
     """Return the padding with which stride 1 keeps the size; an odd zero goes to the end."""
-    height, width = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
-    return (height // 2, height - height // 2), (width // 2, width - width // 2)
+    added = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return tuple((n // 2, n - n // 2) for n in added)
 
 
-def conv2d(
+@_quiet
+def conv(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry
 ) -> np.ndarray:
-    """Return the convolution of `x` (N, C, H, W) with `weight` (O, C/G, KH, KW), plus `bias` (O,)."""
+    """Return the convolution of `x` (N, C, ...) with `weight` (O, C/G, ...), plus `bias` (O,)."""
     if x.dtype == np.float16:
         wide = bias if bias is None else bias.astype("f4")
-        return conv2d(x.astype("f4"), weight.astype("f4"), wide, geometry).astype(x.dtype)
-    n, _, height, width = x.shape
-    o, _, kh, kw = weight.shape
-    oh, ow = geometry.output_size((height, width), (kh, kw))
+        return conv(x.astype("f4"), weight.astype("f4"), wide, geometry).astype(x.dtype)
+    n, width = x.shape[0], x.shape[-1]
+    o, kernel = weight.shape[0], weight.shape[2:]
+    size = geometry.output_size(x.shape[2:], kernel)
     if _prefers_bands(weight, width, geometry) and _all_finite(x):
-        out = (_rows(x, kh, oh, geometry) @ _band(weight, width, ow, geometry)).reshape(n, oh, o, ow)
+        out = _rows(x, kernel, size, geometry) @ _band(weight, width, size[-1], geometry)
+        out = out.reshape(n, *size[:-1], o, size[-1])
         if bias is not None:
             out += bias[:, None]
-        return out.transpose(0, 2, 1, 3)
-    g = geometry.groups
-    out = np.empty((g, o // g, n, oh, ow), np.result_type(x, weight))
-    kernels = weight.reshape(g, o // g, -1)
-    for tile, columns in _columns(_padded(x, geometry), (kh, kw), (oh, ow), geometry):
-        target = out[:, :, tile[0], tile[1]]
+        return _from_rows(out)
+    groups = geometry.groups
+    out = np.empty((groups, o // groups, n, *size), np.result_type(x, weight))
+    kernels = weight.reshape(groups, o // groups, -1)
+    for images, lines, columns in _columns(x, kernel, size, geometry):
+        target = out[:, :, images, lines]
         target[...] = (kernels @ columns).reshape(target.shape)
-    out = out.reshape(o, n, oh, ow)
+    out = out.reshape(o, n, *size)
     if bias is not None:
-        out += bias[:, None, None, None]
-    return out.transpose(1, 0, 2, 3)
+        out += bias.reshape(o, *[1] * (out.ndim - 1))
+    return out.swapaxes(0, 1)
 
 
-def conv2d_input(
-    g: np.ndarray, weight: np.ndarray, input_shape: tuple[int, ...], geometry: Geometry
+@_quiet
+def conv_transpose(
+    g: np.ndarray, weight: np.ndarray, input_shape: Sizes, geometry: Geometry
 ) -> np.ndarray:
-    """Return the transpose of `conv2d` in its input: g (N, O, OH, OW) -> (N, C, H, W)."""
+    """Return the transpose of `conv` in its input: g (N, O, ...) -> (N, C, ...)."""
     if g.dtype == np.float16:
-        return conv2d_input(g.astype("f4"), weight.astype("f4"), input_shape, geometry).astype(g.dtype)
-    n, c, height, width = input_shape
-    o, _, kh, kw = weight.shape
-    oh, ow = g.shape[2:]
-    (top, bottom), (left, right) = geometry.padding
+        wide = conv_transpose(g.astype("f4"), weight.astype("f4"), input_shape, geometry)
+        return wide.astype(g.dtype)
+    n, c, *_, width = input_shape
+    o, kernel, size, out = weight.shape[0], weight.shape[2:], input_shape[2:], g.shape[2:]
     if _prefers_bands(weight, width, geometry) and _all_finite(g) and _all_finite(weight):
         # [N*OH, O*OW] @ [O*OW, KH*C*W] -> what each of the KH rows of input gets
-        parts = g.transpose(0, 2, 1, 3).reshape(n * oh, o * ow) @ _band(weight, width, ow, geometry).T
-        parts = parts.reshape(n, oh, kh, c, width)
-        dx = np.zeros((n, height, c, width), parts.dtype)
-        for i, outputs, inputs in _taps(kh, oh, height, 0, geometry):
-            dx[:, inputs] += parts[:, outputs, i]
-        return dx.transpose(0, 2, 1, 3)
+        rows = _to_rows(g).reshape(n * math.prod(out[:-1]), o * out[-1])
+        parts = rows @ _band(weight, width, out[-1], geometry).T
+        parts = parts.reshape(n, *out[:-1], *kernel[:-1], c, width)
+        dx = np.zeros((n, *size[:-1], c, width), parts.dtype)
+        for made, taken in _row_taps(kernel, out, size, geometry):
+            dx[taken] += parts[made]
+        return _from_rows(dx)
     groups = geometry.groups
-    kernels = weight.reshape(groups, o // groups, -1).transpose(0, 2, 1)
-    full = np.zeros((c, n, height + top + bottom, width + left + right), np.result_type(g, weight))
-    by_channel = g.transpose(1, 0, 2, 3).reshape(groups, o // groups, n, oh, ow)
-    for images, lines in _tiles(kernels.shape[1] * groups, n, oh, ow, full.itemsize):
+    kernels = weight.reshape(groups, o // groups, -1).swapaxes(1, 2)
+    full = np.zeros((c, n, *geometry.padded(size)), np.result_type(g, weight))
+    by_channel = g.swapaxes(0, 1).reshape(groups, o // groups, n, *out)
+    for images, lines in _tiles(c * math.prod(kernel), n, out, full.itemsize):
         part = by_channel[:, :, images, lines]
         columns = kernels @ part.reshape(groups, o // groups, -1)
-        columns = columns.reshape(c, kh, kw, *part.shape[2:])
-        for i in range(kh):
-            y = _slice(i, lines.start, part.shape[3], 0, geometry)
-            for j in range(kw):
-                full[:, images, y, _slice(j, 0, ow, 1, geometry)] += columns[:, i, j]
-    return full[:, :, top : top + height, left : left + width].transpose(1, 0, 2, 3)
+        columns = columns.reshape(c, math.prod(kernel), *part.shape[2:])
+        _add_columns(full[:, images], columns, kernel, lines.start, geometry)
+    return _unpadded(full, size, geometry).swapaxes(0, 1)
 
 
-def conv2d_weight(
-    g: np.ndarray, x: np.ndarray, weight_shape: tuple[int, ...], geometry: Geometry
+@_quiet
+def conv_weight(
+    g: np.ndarray, x: np.ndarray, weight_shape: Sizes, geometry: Geometry
 ) -> np.ndarray:
-    """Return the transpose of `conv2d` in its weight: g (N, O, OH, OW) -> (O, C/G, KH, KW)."""
+    """Return the transpose of `conv` in its weight: g (N, O, ...) -> (O, C/G, ...)."""
     if g.dtype == np.float16:
-        return conv2d_weight(g.astype("f4"), x.astype("f4"), weight_shape, geometry).astype(g.dtype)
-    n, _, _, width = x.shape
-    o, c, kh, kw = weight_shape
-    oh, ow = g.shape[2:]
-    dtype = np.result_type(g, x)
-    dw = np.zeros(weight_shape, dtype)
+        wide = conv_weight(g.astype("f4"), x.astype("f4"), weight_shape, geometry)
+        return wide.astype(g.dtype)
+    n, width = x.shape[0], x.shape[-1]
+    o, c, *kernel = weight_shape
+    out = g.shape[2:]
+    dw = np.zeros(weight_shape, np.result_type(g, x))
     if _prefers_bands(dw, width, geometry):
         # [KH*C*W, N*OH] @ [N*OH, O*OW] -> the band's gradient; a kernel element's is its diagonal's sum
-        with np.errstate(invalid="ignore", over="ignore"):
-            band = _rows(x, kh, oh, geometry).T @ g.transpose(0, 2, 1, 3).reshape(n * oh, o * ow)
+        rows = _to_rows(g).reshape(n * math.prod(out[:-1]), o * out[-1])
+        band = _rows(x, tuple(kernel), out, geometry).T @ rows
         if _all_finite(band):  # smaller than x and g, and not finite where they are not
-            for j, diagonal in _diagonals(band.reshape(kh, c, width, o, ow), kw, geometry):
-                dw[..., j] = diagonal.sum(axis=-1).transpose(2, 1, 0)
+            by_column = dw.reshape(o, c, -1, kernel[-1])
+            for j, diagonal in _diagonals(band.reshape(-1, c, width, o, out[-1]), kernel[-1], geometry):
+                by_column[..., j] = diagonal.sum(axis=-1).transpose(2, 1, 0)
             return dw
     groups = geometry.groups
-    by_channel = g.transpose(1, 0, 2, 3).reshape(groups, o // groups, n, oh, ow)
+    by_channel = g.swapaxes(0, 1).reshape(groups, o // groups, n, *out)
     total = dw.reshape(groups, o // groups, -1)
-    for tile, columns in _columns(_padded(x, geometry), (kh, kw), (oh, ow), geometry):
-        part = by_channel[:, :, tile[0], tile[1]].reshape(groups, o // groups, -1)
-        total += part @ columns.transpose(0, 2, 1)
+    for images, lines, columns in _columns(x, tuple(kernel), out, geometry):
+        part = by_channel[:, :, images, lines].reshape(groups, o // groups, -1)
+        total += part @ columns.swapaxes(1, 2)
     return dw
 
 
+def unfold(x: np.ndarray, kernel: Sizes, geometry: Geometry) -> np.ndarray:
+    """Return the columns of `x` (N, C, ...): one for each place of a kernel, (N, C*K, places)."""
+    n, c = x.shape[:2]
+    size = geometry.output_size(x.shape[2:], kernel)
+    windows = _windows(_padded(x, geometry), kernel, size, geometry)
+    columns = np.moveaxis(windows, len(kernel) + 1, 0).copy()
+    return columns.reshape(n, c * math.prod(kernel), math.prod(size))
+
+
+def fold(columns: np.ndarray, kernel: Sizes, size: Sizes, geometry: Geometry) -> np.ndarray:
+    """Return the transpose of `unfold`, (N, C, *size): each element the sum of its copies."""
+    n, depth = columns.shape[:2]
+    taps = math.prod(kernel)
+    full = np.zeros((n, depth // taps, *geometry.padded(size)), columns.dtype)
+    columns = columns.reshape(n, depth // taps, taps, *geometry.output_size(size, kernel))
+    _add_columns(full.swapaxes(0, 1), np.moveaxis(columns, 0, 2), kernel, 0, geometry)
+    return _unpadded(full, size, geometry)
+
+
 def _prefers_bands(weight: np.ndarray, width: int, geometry: Geometry) -> bool:
-    o, _, _, kw = weight.shape
+    o, kw = weight.shape[0], weight.shape[-1]
     return geometry.groups == 1 and width * o < kw * (67 + 2 * o)
 
 
 def _all_finite(x: np.ndarray) -> bool:
     """Whether no element is inf or nan; a band would spread it over its row as 0 * inf = nan."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(x.sum()))
+    return bool(np.isfinite(x.sum()))
 
 
 # -- bands -------------------------------------------------------------------------------------
+
+
+def _to_rows(x: np.ndarray) -> np.ndarray:
+    """Return (N, C, ..., W) as (N, ..., C, W)."""
+    last = x.ndim - 1
+    return x.transpose(0, *range(2, last), 1, last)
+
+
+def _from_rows(x: np.ndarray) -> np.ndarray:
+    """Return (N, ..., C, W) as (N, C, ..., W)."""
+    last = x.ndim - 1
+    return x.transpose(0, last - 1, *range(1, last - 1), last)
 
 
 def _taps(
@@ -190,22 +245,40 @@ def _taps(
             yield i, slice(first, last), slice(begin, begin + (last - first - 1) * stride + 1, stride)
 
 
-def _rows(x: np.ndarray, kh: int, oh: int, geometry: Geometry) -> np.ndarray:
+def _row_taps(
+    kernel: Sizes, out: Sizes, size: Sizes, geometry: Geometry
+) -> Iterator[tuple[tuple[slice | int, ...], tuple[slice, ...]]]:
+    """Yield, for each tap of all axes but the last, the rows that it makes and takes.
+
+    Of an array [N, *outputs, *taps, C, W] and of one [N, *inputs, C, W].
+    """
+    axes = [
+        _taps(kernel[axis], out[axis], size[axis], axis, geometry) for axis in range(len(kernel) - 1)
+    ]
+    for taps in itertools.product(*axes):
+        made = [outputs for _, outputs, _ in taps]
+        yield (_ALL, *made, *[i for i, _, _ in taps]), (_ALL, *[inputs for _, _, inputs in taps])
+
+
+def _rows(x: np.ndarray, kernel: Sizes, out: Sizes, geometry: Geometry) -> np.ndarray:
     """Return the KH input rows of each output row, zeros where padded: [N*OH, KH*C*W]."""
-    n, c, height, width = x.shape
-    make = np.zeros if any(geometry.padding[0]) else np.empty
-    rows = make((n, oh, kh, c, width), x.dtype)
-    for i, outputs, inputs in _taps(kh, oh, height, 0, geometry):
-        rows[:, outputs, i] = x[:, :, inputs].transpose(0, 2, 1, 3)
-    return rows.reshape(n * oh, kh * c * width)
+    n, c, *_, width = x.shape
+    make = np.zeros if any(map(any, geometry.padding[:-1])) else np.empty
+    rows = make((n, *out[:-1], *kernel[:-1], c, width), x.dtype)
+    by_row = _to_rows(x)
+    for made, taken in _row_taps(kernel, out, x.shape[2:], geometry):
+        rows[made] = by_row[taken]
+    return rows.reshape(n * math.prod(out[:-1]), math.prod(kernel[:-1]) * c * width)
 
 
 def _band(weight: np.ndarray, width: int, ow: int, geometry: Geometry) -> np.ndarray:
     """Return the banded matrix [KH*C*W, O*OW]."""
-    o, c, kh, kw = weight.shape
+    o, c, *lines, kw = weight.shape
+    kh = math.prod(lines)
     band = np.zeros((kh, c, width, o, ow), weight.dtype)
+    by_column = weight.reshape(o, c, kh, kw)
     for j, diagonal in _diagonals(band, kw, geometry):
-        diagonal[...] = weight[:, :, :, j].transpose(2, 1, 0)[..., None]
+        diagonal[...] = by_column[..., j].transpose(2, 1, 0)[..., None]
     return band.reshape(kh * c * width, o * ow)
 
 
@@ -215,62 +288,83 @@ def _diagonals(
     """Yield for each kernel column j its elements' places in the band: a view [KH, C, O, outputs]."""
     kh, c, width, o, ow = band.shape
     si, sc, sx, so, sy = band.strides
-    for j, outputs, inputs in _taps(kw, ow, width, 1, geometry):
-        corner = band[:, :, inputs.start :, :, outputs.start :]
+    strides = (si, sc, so, sx * geometry.stride[-1] + sy)
+    for j, outputs, inputs in _taps(kw, ow, width, -1, geometry):
         shape = (kh, c, o, outputs.stop - outputs.start)
-        yield j, as_strided(corner, shape, (si, sc, so, sx * geometry.stride[1] + sy))
+        start = inputs.start * sx + outputs.start * sy
+        yield j, np.ndarray(shape, band.dtype, band, start, strides)
 
 
 # -- columns -----------------------------------------------------------------------------------
 
 
 def _padded(x: np.ndarray, geometry: Geometry) -> np.ndarray:
-    (top, bottom), (left, right) = geometry.padding
-    if not (top or bottom or left or right):
+    size = x.shape[2:]
+    full = geometry.padded(size)
+    if full == size:
         return x
-    n, c, height, width = x.shape
-    padded = np.zeros((n, c, height + top + bottom, width + left + right), x.dtype)
-    padded[:, :, top : top + height, left : left + width] = x
+    padded = np.zeros((*x.shape[:2], *full), x.dtype)
+    _unpadded(padded, size, geometry)[...] = x
     return padded
 
 
-def _slice(tap: int, first: int, count: int, axis: int, geometry: Geometry) -> slice:
-    """Return the padded inputs that kernel position `tap` meets for `count` outputs from `first`."""
-    stride, dilation = geometry.stride[axis], geometry.dilation[axis]
-    begin = first * stride + tap * dilation
-    return slice(begin, begin + (count - 1) * stride + 1, stride)
+def _unpadded(padded: np.ndarray, size: Sizes, geometry: Geometry) -> np.ndarray:
+    """Return the view of what is not padding; `size` is its size."""
+    inner = [slice(before, before + n) for n, (before, _) in zip(size, geometry.padding, strict=True)]
+    return padded[(_ALL, _ALL, *inner)]
 
 
-def _tiles(depth: int, n: int, oh: int, ow: int, itemsize: int) -> Iterator[tuple[slice, slice]]:
-    """Yield slices of images and output rows whose columns of `depth` fill about one tile."""
-    rows = max(1, TILE // max(1, depth * ow * itemsize))
-    images = max(1, rows // max(1, oh))
-    rows = min(rows, oh)
-    if images > 1:
-        rows = oh
+def _windows(padded: np.ndarray, kernel: Sizes, out: Sizes, geometry: Geometry) -> np.ndarray:
+    """Return the view [C, *kernel, N, *out] of the input that each kernel element meets."""
+    n, c = padded.shape[:2]
+    sn, sc, *steps = padded.strides
+    taps = [step * d for step, d in zip(steps, geometry.dilation, strict=True)]
+    moves = [step * s for step, s in zip(steps, geometry.stride, strict=True)]
+    return as_strided(padded, (c, *kernel, n, *out), (sc, *taps, sn, *moves), writeable=False)
+
+
+def _tiles(depth: int, n: int, out: Sizes, itemsize: int) -> Iterator[tuple[slice, slice]]:
+    """Yield slices of images, and of outputs along the first axis, that make about one tile."""
+    length = out[0]
+    lines = max(1, TILE // max(1, depth * math.prod(out[1:]) * itemsize))
+    images = max(1, lines // length)
+    lines = length if images > 1 else min(lines, length)
     for first in range(0, n, images):
-        for line in range(0, oh, rows):
-            yield slice(first, min(first + images, n)), slice(line, min(line + rows, oh))
+        for line in range(0, length, lines):
+            yield slice(first, min(first + images, n)), slice(line, min(line + lines, length))
 
 
 def _columns(
-    padded: np.ndarray, kernel: tuple[int, int], out: tuple[int, int], geometry: Geometry
-) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Yield for each tile its columns [G, K, n*lines*OW]; the buffer is reused."""
-    n, c = padded.shape[:2]
-    kh, kw = kernel
-    oh, ow = out
-    (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
-    sn, sc, sy, sx = padded.strides
-    windows = as_strided(
-        padded, (c, kh, kw, n, oh, ow), (sc, sy * dh, sx * dw, sn, sy * sh, sx * sw), writeable=False
-    )
-    groups = geometry.groups
-    buffer = np.empty(0, padded.dtype)
-    for images, lines in _tiles(c * kh * kw, n, oh, ow, padded.itemsize):
-        part = windows[:, :, :, images, lines]
+    x: np.ndarray, kernel: Sizes, out: Sizes, geometry: Geometry
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Yield each tile with its columns [G, K, n*lines*OW]; the buffer is reused."""
+    n, c = x.shape[:2]
+    windows = _windows(_padded(x, geometry), kernel, out, geometry)
+    groups, depth = geometry.groups, c * math.prod(kernel)
+    buffer = np.empty(0, x.dtype)
+    every = (_ALL,) * (1 + len(kernel))
+    for images, lines in _tiles(depth, n, out, x.itemsize):
+        part = windows[(*every, images, lines)]
         if part.size > buffer.size:
-            buffer = np.empty(part.size, padded.dtype)
+            buffer = np.empty(part.size, x.dtype)
         columns = buffer[: part.size].reshape(part.shape)
         np.copyto(columns, part)
-        yield (images, lines), columns.reshape(groups, c // groups * kh * kw, -1)
+        yield images, lines, columns.reshape(groups, depth // groups, -1)
+
+
+def _add_columns(
+    padded: np.ndarray, columns: np.ndarray, kernel: Sizes, first: int, geometry: Geometry
+) -> None:
+    """Add columns [C, K, N, *out] to the inputs [C, N, ...] that kernel elements meet.
+
+    The outputs begin with number `first` along their first axis.
+    """
+    axes = []
+    for k, count, s, d in zip(
+        kernel, columns.shape[3:], geometry.stride, geometry.dilation, strict=True
+    ):
+        begins = range(first * s, first * s + k * d, d)
+        axes.append([slice(begin, begin + (count - 1) * s + 1, s) for begin in begins])
+        first = 0  # along the other axes
+    for tap, place in enumerate(itertools.product(*axes)):
+        padded[(_ALL, _ALL, *place)] += columns[:, tap]
