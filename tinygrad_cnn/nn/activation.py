@@ -551,3 +551,52 @@ class PReLU(Module):
     def extra_repr(self) -> str:
         """Return the number of weights."""
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(Module):
+    """`input` where it is positive, elsewhere a share of it, in training a random one.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.RReLU(0.25, 0.75).eval()(tg.tensor([-1.0, 2.0]))
+    tensor([-0.5,  2. ])
+    """
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply elementwise."""
+        return F.rrelu(input, self.lower, self.upper, self.training)
+
+    def extra_repr(self) -> str:
+        """Return the options."""
+        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
+
+
+class Softmax2d(Module):
+    """`Softmax` over the channels of (N, C, H, W) or (C, H, W).
+
+    Raises
+    ------
+    ValueError
+        If the input has another number of dimensions.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.nn.Softmax2d()(tg.zeros(4, 1, 1)).flatten()
+    tensor([0.25, 0.25, 0.25, 0.25])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Apply over the channels."""
+        if input.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: expected (N, C, H, W) or (C, H, W), got {input.shape}")
+        return F.softmax(input, -3)
