@@ -334,3 +334,46 @@ def test_two_derivatives_agree_with_pytorch(name, options, dtype):
         (found,) = grad(
             (found * Tensor(rate.numpy())).sum(), [ours], create_graph=True, materialize_grads=True
         )
+
+
+FAR = [-6e4, -1e4, -300.0, -30.0, -3.0, -6e-8, 0.0, 6e-8, 3.0, 30.0, 300.0, 1e4, 6e4]
+FOR_ALL_NUMBERS = {
+    **{name: getattr(F, name) for name in ("relu", "relu6", "leaky_relu", "elu", "selu", "celu")},
+    **{name: getattr(F, name) for name in ("gelu", "silu", "mish", "softplus", "logsigmoid")},
+    **{name: getattr(F, name) for name in ("sigmoid", "tanh", "softsign", "tanhshrink", "rrelu")},
+    **{name: getattr(F, name) for name in ("hardtanh", "hardsigmoid", "hardswish", "hardshrink")},
+    "softshrink": F.softshrink,
+    "gelu by tanh": lambda x: F.gelu(x, approximate="tanh"),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("name", FOR_ALL_NUMBERS)
+def test_far_from_0_value_and_gradients_are_those_of_float64(name, dtype):
+    results = []
+    for kind in (dtype, np.float64):
+        x = tensor(np.asarray(FAR, dtype), kind, requires_grad=True)
+        y = FOR_ALL_NUMBERS[name](x)
+        (slope,) = grad(y, x, np.ones(x.shape, kind), create_graph=True)
+        (bend,) = grad(slope + 0 * x, x, np.ones(x.shape, kind))
+        results.append([y.detach().data, slope.detach().data, bend.data])
+    tolerance = 1e-2 if dtype == np.float16 else 1e-5
+    for got, expected in zip(*results, strict=True):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.oracle("prelu")
+def test_rrelu_draws_a_share_for_each_element():
+    tg.manual_seed(0)
+    x = tg.full((2000,), -2.0).requires_grad_()
+    out = F.rrelu(x, 0.2, 0.4, training=True)
+    out.sum().backward()
+    shares = x.grad.numpy()
+    np.testing.assert_allclose(out.detach().numpy(), -2 * shares, rtol=1e-6)
+    assert 0.2 <= shares.min() < 0.201
+    assert 0.399 < shares.max() <= 0.4
+    assert abs(shares.mean() - 0.3) < 0.01
+    assert F.rrelu(tg.tensor([3.0]), training=True).tolist() == [3.0]
+    with pytest.raises(RuntimeError, match=r"rrelu: lower 0\.5 is greater than upper 0\.1"):
+        F.rrelu(x, 0.5, 0.1)

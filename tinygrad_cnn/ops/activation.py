@@ -333,10 +333,10 @@ _TWICE = 2 * math.sqrt(2 / math.pi)
 @gelu.gradient("input")
 @quiet
 def _(g, input, approximate):
+    near = clamp(input, -40, 40)  # beyond, Φ is 0 or 1; and squares and cubes may be infinite
     if approximate == "none":  # Φ(x) + x Φ'(x)
-        bell = exp(square(input) * -0.5) * (1 / math.sqrt(2 * math.pi))
-        return g * (0.5 * erfc(input * -math.sqrt(0.5)) + input * bell)
-    near = clamp(input, -30, 30)  # beyond, the share is 0 or 1, and a cube may be infinite
+        bell = exp(square(near) * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return g * (0.5 * erfc(near * -math.sqrt(0.5)) + near * bell)
     cubic = 0.044715 * square(near)
     share = sigmoid(_TWICE * (near + cubic * near))
     return g * (share + near * (share * (1 - share)) * (_TWICE * (1 + 3 * cubic)))
@@ -369,7 +369,8 @@ def _mish(input: Array) -> Any:
 @quiet
 def _(g, input):
     share = tanh(softplus(input))
-    return g * (share + input * (1 - square(share)) * sigmoid(input))
+    near = clamp(input, None, 30)  # beyond, the share is 1
+    return g * (share + near * (1 - square(share)) * sigmoid(input))
 
 
 @logsigmoid.samples
@@ -520,7 +521,7 @@ def hardsigmoid(input: Array, inplace: bool = False) -> Tensor:
 @op(name="hardswish", promote="float", formula="x relu6(x + 3) / 6")
 @quiet
 def _hardswish(input: Array) -> Any:
-    return input * np.minimum(np.maximum(input + 3, 0), 6) / 6
+    return input * (np.minimum(np.maximum(input + 3, 0), 6) / 6)
 
 
 @_hardswish.gradient("input")
