@@ -66,16 +66,15 @@ from tinygrad_cnn.ops.dropout import (
     dropout3d as dropout3d,
     feature_alpha_dropout as feature_alpha_dropout,
 )
-from tinygrad_cnn.ops.embedding import embedding as embedding
 from tinygrad_cnn.ops.einsum import (
     bilinear as bilinear,
 )
+from tinygrad_cnn.ops.embedding import embedding as embedding
 from tinygrad_cnn.ops.grid import affine_grid as affine_grid, grid_sample as grid_sample
 from tinygrad_cnn.ops.indexing import one_hot as one_hot
 from tinygrad_cnn.ops.interpolate import (
     channel_shuffle as channel_shuffle,
     interpolate as interpolate,
-    interpolate as upsample,
     pixel_shuffle as pixel_shuffle,
     pixel_unshuffle as pixel_unshuffle,
 )
@@ -130,6 +129,8 @@ from tinygrad_cnn.ops.regression_loss import (
     smooth_l1_loss as smooth_l1_loss,
 )
 from tinygrad_cnn.ops.shape import pad as pad
+
+upsample = interpolate  # its older name
 
 
 def relu(input: Array, inplace: bool = False) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 
+from .elementwise import quiet
 from .interpolate import taps
 from .linalg import matmul
 from .reduce import sum
@@ -102,6 +103,7 @@ def _base_grid(size: Sequence[int], align_corners: bool | None, dtype: np.dtype)
 
 
 @op(name="grid_sample")
+@quiet
 def _grid_sample(
     input: Array,
     grid: Array,
@@ -112,8 +114,9 @@ def _grid_sample(
 ) -> Any:
     n, channels, *size = input.shape
     dtype = np.result_type(input.dtype, np.float32)
-    flat = np.zeros((channels, n * math.prod(size) + 1), dtype)  # the last stands for outside
-    flat[:, :-1] = input.swapaxes(0, 1).reshape(channels, -1)
+    length = n * math.prod(size)
+    flat = np.zeros((channels, length + 1), dtype)  # the last stands for outside
+    flat[:, :-1] = input.swapaxes(0, 1).reshape(channels, length)
     out = np.zeros((channels, grid.size // len(size)), dtype)
     for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
         part = np.take(flat, place, 1)
@@ -134,6 +137,7 @@ def _(g, input, grid, mode, padding_mode, align_corners, orders):
 
 
 @op
+@quiet
 def grid_sample_input(
     cotangent: Array,
     grid: Array,
@@ -145,12 +149,11 @@ def grid_sample_input(
 ) -> Any:
     """Return the gradient of `grid_sample` with respect to its input, of shape `input_shape`."""
     n, channels, *size = input_shape
-    g = cotangent.swapaxes(0, 1).reshape(channels, -1)
-    length = n * math.prod(size) + 1
-    flat = np.zeros((channels, length))
+    g = cotangent.swapaxes(0, 1).reshape(channels, grid.size // len(size))
+    flat = np.zeros((channels, n * math.prod(size) + 1))
     for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
         for total, row in zip(flat, g * weight, strict=True):
-            total += np.bincount(place, row, length)
+            total += np.bincount(place, row, total.size)
     out = flat[:, :-1].reshape(channels, n, *size).swapaxes(0, 1)
     return np.ascontiguousarray(out, cotangent.dtype)
 
@@ -231,12 +234,14 @@ def _taps(
     ]
     images = np.repeat(np.arange(len(grid)), math.prod(grid.shape[1:-1]))
     for chosen in itertools.product(*[list(zip(*parts, strict=True)) for parts in along]):
-        place, outside, weight = images, False, 1
-        for n, (position, inside, factor) in zip(size, chosen, strict=True):
+        place: Any = images
+        inside: Any = True
+        weight: Any = 1
+        for n, (position, is_inside, factor) in zip(size, chosen, strict=True):
             place = place * n + position
-            outside = outside | ~inside
+            inside = inside & is_inside
             weight = weight * factor
-        yield np.where(outside, len(grid) * math.prod(size), place), weight
+        yield np.where(inside, place, len(grid) * math.prod(size)), weight
 
 
 def _axis_taps(
@@ -247,14 +252,13 @@ def _axis_taps(
         x, slope = (coordinates + 1) / 2 * (n - 1), (n - 1) / 2
     else:
         x, slope = ((coordinates + 1) * n - 1) / 2, n / 2
-    with np.errstate(invalid="ignore"):  # infinite coordinates
-        if mode != "cubic":  # there not the point is moved into the image, but each of its taps
-            x, turn = _into_image(x, n, padding_mode, align_corners)
-            slope = slope * turn
-        base = np.rint(x) if mode == "nearest" else np.floor(x)
-        positions, weights = taps(mode, base, x - base, order)
-        if mode == "cubic":
-            positions, _ = _into_image(positions, n, padding_mode, align_corners)
+    if mode != "cubic":  # there not the point is moved into the image, but each of its taps
+        x, turn = _into_image(x, n, padding_mode, align_corners)
+        slope = slope * turn
+    base = np.rint(x) if mode == "nearest" else np.floor(x)
+    positions, weights = taps(mode, base, x - base, order)
+    if mode == "cubic":
+        positions, _ = _into_image(positions, n, padding_mode, align_corners)
     inside = (positions >= 0) & (positions < n)
     if order:
         weights = weights * slope**order

@@ -11,6 +11,7 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from . import pool
+from .elementwise import quiet
 
 # -- interpolation kernels ---------------------------------------------------------------------
 
@@ -59,6 +60,7 @@ def taps(kernel: str, base: np.ndarray, t: np.ndarray, order: int = 0) -> tuple[
 
 
 @op(name="interpolate")
+@quiet
 def _interpolate(
     input: Array, size: tuple[int, ...], steps: tuple[float, ...], mode: str, align_corners: bool
 ) -> Any:
@@ -81,6 +83,7 @@ def _(g, input_shape, steps, mode, align_corners):
 
 
 @op
+@quiet
 def interpolate_input(
     cotangent: Array,
     input_shape: tuple[int, ...],
