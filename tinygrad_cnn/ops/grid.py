@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,12 +113,11 @@ def _grid_sample(
 ) -> Any:
     n, channels, *size = input.shape
     dtype = np.result_type(input.dtype, np.float32)
-    length = n * math.prod(size)
-    flat = np.zeros((channels, length + 1), dtype)  # the last stands for outside
-    flat[:, :-1] = input.swapaxes(0, 1).reshape(channels, length)
+    pixels, image = _outlined((channels, n, *size), dtype)
+    image[...] = input.swapaxes(0, 1)
     out = np.zeros((channels, grid.size // len(size)), dtype)
     for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
-        part = np.take(flat, place, 1)
+        part = np.take(pixels, place, 1)
         part *= weight
         out += part
     out = out.reshape(channels, *grid.shape[:-1]).swapaxes(0, 1)
@@ -150,12 +148,11 @@ def grid_sample_input(
     """Return the gradient of `grid_sample` with respect to its input, of shape `input_shape`."""
     n, channels, *size = input_shape
     g = cotangent.swapaxes(0, 1).reshape(channels, grid.size // len(size))
-    flat = np.zeros((channels, n * math.prod(size) + 1))
+    pixels, image = _outlined((channels, n, *size), np.dtype(np.float64))
     for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
-        for total, row in zip(flat, g * weight, strict=True):
+        for total, row in zip(pixels, g * weight, strict=True):
             total += np.bincount(place, row, total.size)
-    out = flat[:, :-1].reshape(channels, n, *size).swapaxes(0, 1)
-    return np.ascontiguousarray(out, cotangent.dtype)
+    return np.ascontiguousarray(image.swapaxes(0, 1), cotangent.dtype)
 
 
 @grid_sample_input.gradient("cotangent")
@@ -215,6 +212,17 @@ def _draw_case(draw: Any) -> tuple[tuple[int, ...], np.ndarray, tuple[Any, ...]]
     return shape, grid, (mode, padding_mode, align_corners, orders)
 
 
+def _outlined(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Return zeros, as (C, pixels), and of these the images, as `shape` (C, N, ...).
+
+    The images have one pixel more at the end of each axis, for what is outside.
+    """
+    channels, n, *size = shape
+    outlined = np.zeros((channels, n, *(m + 1 for m in size)), dtype)
+    inside = outlined[(..., *map(slice, size))]
+    return outlined.reshape(channels, math.prod(outlined.shape[1:])), inside
+
+
 def _taps(
     grid: np.ndarray,
     size: Sequence[int],
@@ -222,32 +230,25 @@ def _taps(
     padding_mode: str,
     align_corners: bool,
     orders: tuple[int, ...],
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield, for each tap, its places in the flat batch of images and its weights, (points,).
-
-    A place outside the image is that after the end of the batch.
-    """
+) -> list[tuple[np.ndarray, Any]]:
+    """Return, for each tap, its places among the pixels of `_outlined` and its weights, (points,)."""
     points = grid.reshape(-1, len(size)).astype(np.result_type(grid.dtype, np.float32), copy=False)
-    along = [
-        _axis_taps(points[:, -1 - k], n, mode, padding_mode, align_corners, orders[k])
-        for k, n in enumerate(size)
-    ]
-    images = np.repeat(np.arange(len(grid)), math.prod(grid.shape[1:-1]))
-    for chosen in itertools.product(*[list(zip(*parts, strict=True)) for parts in along]):
-        place: Any = images
-        inside: Any = True
-        weight: Any = 1
-        for n, (position, is_inside, factor) in zip(size, chosen, strict=True):
-            place = place * n + position
-            inside = inside & is_inside
-            weight = weight * factor
-        yield np.where(inside, place, len(grid) * math.prod(size)), weight
+    image = np.repeat(np.arange(len(grid)), math.prod(grid.shape[1:-1]))
+    combined: list[tuple[np.ndarray, Any]] = [(image, 1)]
+    for axis, n in enumerate(size):
+        along = _axis_taps(points[:, -1 - axis], n, mode, padding_mode, align_corners, orders[axis])
+        combined = [
+            (place * (n + 1) + position, weight * factor)
+            for place, weight in combined
+            for position, factor in zip(*along, strict=True)
+        ]
+    return combined
 
 
 def _axis_taps(
     coordinates: np.ndarray, n: int, mode: str, padding_mode: str, align_corners: bool, order: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return positions, whether they are inside, and weights, (taps, points), along an axis."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions along an axis, `n` outside, and weights, both (taps, points)."""
     if align_corners:
         x, slope = (coordinates + 1) / 2 * (n - 1), (n - 1) / 2
     else:
@@ -259,10 +260,10 @@ def _axis_taps(
     positions, weights = taps(mode, base, x - base, order)
     if mode == "cubic":
         positions, _ = _into_image(positions, n, padding_mode, align_corners)
-    inside = (positions >= 0) & (positions < n)
     if order:
         weights = weights * slope**order
-    return np.where(inside, positions, 0).astype(np.intp), inside, weights
+    inside = (positions >= 0) & (positions < n)
+    return np.where(inside, positions, n).astype(np.intp), weights
 
 
 def _into_image(
