@@ -68,6 +68,19 @@ from .ops.aliases import (
     row_stack as row_stack,
     subtract as subtract,
 )
+from .ops.along_dim import (
+    diagonal_scatter as diagonal_scatter,
+    gather as gather,
+    index_add as index_add,
+    index_copy as index_copy,
+    index_fill as index_fill,
+    index_select as index_select,
+    scatter as scatter,
+    scatter_add as scatter_add,
+    select_scatter as select_scatter,
+    slice_scatter as slice_scatter,
+    take_along_dim as take_along_dim,
+)
 from .ops.conv import (
     conv1d as conv1d,
     conv2d as conv2d,
@@ -87,6 +100,8 @@ from .ops.creation import (
     arange as arange,
     as_tensor as as_tensor,
     bernoulli as bernoulli,
+    cartesian_prod as cartesian_prod,
+    combinations as combinations,
     empty as empty,
     empty_like as empty_like,
     eye as eye,
@@ -94,17 +109,22 @@ from .ops.creation import (
     full as full,
     full_like as full_like,
     linspace as linspace,
+    logspace as logspace,
     multinomial as multinomial,
     normal as normal,
     ones as ones,
     ones_like as ones_like,
+    poisson as poisson,
     rand as rand,
     rand_like as rand_like,
     randint as randint,
     randn as randn,
     randn_like as randn_like,
     randperm as randperm,
+    scalar_tensor as scalar_tensor,
     tensor as tensor,
+    tril_indices as tril_indices,
+    triu_indices as triu_indices,
     zeros as zeros,
     zeros_like as zeros_like,
 )
@@ -113,7 +133,12 @@ from .ops.decompositions import (
     det as det,
     inverse as inverse,
     logdet as logdet,
+    matrix_power as matrix_power,
     slogdet as slogdet,
+)
+from .ops.devices import (
+    device as device,
+    get_default_device as get_default_device,
 )
 from .ops.distance import (
     cdist as cdist,
@@ -180,12 +205,22 @@ from .ops.extrema import (
     min as min,
 )
 from .ops.indexing import (
-    gather as gather,
-    index_select as index_select,
+    argwhere as argwhere,
+    index_put as index_put,
     masked_fill as masked_fill,
+    masked_scatter as masked_scatter,
     masked_select as masked_select,
-    scatter_add as scatter_add,
-    take_along_dim as take_along_dim,
+    nonzero as nonzero,
+    put as put,
+    select as select,
+    take as take,
+)
+from .ops.interop import (
+    from_dlpack as from_dlpack,
+    is_floating_point as is_floating_point,
+    is_nonzero as is_nonzero,
+    is_tensor as is_tensor,
+    numel as numel,
 )
 from .ops.linalg import (
     addmm as addmm,
@@ -322,14 +357,18 @@ from .ops.special import (
 )
 from .random import (
     Generator as Generator,
+    default_generator as default_generator,
     get_rng_state as get_rng_state,
+    initial_seed as initial_seed,
     manual_seed as manual_seed,
+    seed as seed,
     set_rng_state as set_rng_state,
 )
 
 if TYPE_CHECKING:
     from . import (
         autograd as autograd,
+        cuda as cuda,
         datasets as datasets,
         func as func,
         linalg as linalg,
@@ -350,7 +389,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "datasets", "func", "linalg", "nn", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("autograd", "cuda", "datasets", "func", "linalg", "nn", "optim", "testing", "utils", "viz")
 
 
 def __getattr__(name: str) -> Any:

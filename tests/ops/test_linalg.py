@@ -108,7 +108,6 @@ def test_arrays_take_part():
         (tensor(1.0), zeros(2, 3), "both need at least one dimension"),
         (zeros(2, 3), zeros(3, 2, dtype=float64), "expected tensors of one dtype, got float32 and float64"),
         (zeros(2, 3), arange(3), "expected tensors of one dtype, got float32 and int64"),
-        (zeros(2, 3), 2.0, "expected tensors of one dtype, got float32 and 2.0"),
     ],
 )  # fmt: skip
 def test_matmul_errors(x, y, message):
@@ -239,4 +238,95 @@ def test_trace():
 )  # fmt: skip
 def test_errors_of_sums_and_traces(call, message):
     with pytest.raises(RuntimeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: zeros(2, 3) @ 2.0,
+        lambda: 2.0 @ zeros(2, 3),
+        lambda: ops.mm(zeros(2, 3), None),
+        lambda: ops.cross(zeros(3), 1),
+        lambda: ops.cross(None, zeros(3)),
+        lambda: ops.multi_dot([zeros(3), 1.0]),
+    ],
+)
+def test_what_is_no_tensor(call):
+    with pytest.raises(TypeError, match="expected a Tensor, got "):
+        call()
+
+
+def test_cross():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 3, 1, 3)), rng.normal(size=(1, 3, 4, 3))
+    found = ops.linalg_cross(Tensor(x), Tensor(y))
+    np.testing.assert_allclose(found.data, np.cross(x, y), rtol=1e-12)
+    found = ops.linalg_cross(Tensor(x), Tensor(y), dim=1)
+    np.testing.assert_allclose(found.data, np.cross(x, y, axis=1), rtol=1e-12)
+    assert Tensor(x).cross(Tensor(y)).tolist() == found.tolist()  # the first dim of size 3
+
+
+def test_inner_products_of_vectors():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 1, 3)), rng.normal(size=(4, 3))
+    expected = np.array([[sum(a * b for a, b in zip(row[0], v, strict=True)) for v in y] for row in x])
+    np.testing.assert_allclose(ops.vecdot(Tensor(x), Tensor(y)).data, expected, rtol=1e-12)
+    np.testing.assert_allclose(ops.vecdot(Tensor(x.T), Tensor(y.T[..., None]), dim=0).data, expected.T, rtol=1e-12)
+    assert ops.vdot(arange(3), arange(3)).item() == 5
+
+
+@pytest.mark.parametrize("shapes", [
+    ((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 4), (4, 5), (5,)), ((10, 1), (1, 10), (10, 1), (1, 10)),
+    ((2, 9), (9, 1), (1, 9), (9, 2)), ((0, 3), (3, 4), (4, 2)),
+])  # fmt: skip
+def test_multi_dot(shapes, monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    expected = arrays[0]
+    for x in arrays[1:]:
+        expected = naive_matmul(expected, x)
+    work = []
+
+    def counted(x, y):
+        work.append(np.prod(x.shape, dtype=int) * (y.shape[1] if y.ndim == 2 else 1))
+        return x @ y
+
+    monkeypatch.setattr(ops, "matmul", counted)
+    found = ops.multi_dot([Tensor(x) for x in arrays])
+    np.testing.assert_allclose(found.data, expected, rtol=1e-10)
+
+    def least(sizes):  # over all ways to put parentheses
+        if len(sizes) == 2:
+            return 0
+        return min(
+            least(sizes[: k + 1]) + least(sizes[k:]) + sizes[0] * sizes[k] * sizes[-1]
+            for k in range(1, len(sizes) - 1)
+        )
+
+    first = (1, *shapes[0]) if len(shapes[0]) == 1 else shapes[0]
+    assert sum(work) == least([first[0], *(shape[0] for shape in shapes[1:]), *(shapes[-1][1:] or (1,))])
+
+
+def test_diagonals_of_matrices():
+    x = arange(8).reshape(2, 2, 2)
+    assert ops.linalg_diagonal(x).tolist() == [[0, 3], [4, 7]]
+    assert ops.linalg_diagonal(x, offset=1, dim1=0).tolist() == [[1], [3]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: ops.linalg_cross(zeros(2), zeros(2)), RuntimeError, "cross: expected .* 3 elements"),
+        (lambda: ops.linalg_cross(zeros(3), zeros(1, 3)), RuntimeError, "cross: expected as many"),
+        (lambda: ops.linalg_cross(zeros(3), zeros(3), dim=1), IndexError, "cross: dim 1 is out of range"),
+        (lambda: ops.linalg_cross(tensor(1.0), tensor(1.0)), RuntimeError, "cross: expected"),
+        (lambda: ops.cross(zeros(2), zeros(2)), RuntimeError, "cross: no dimension of size 3"),
+        (lambda: ops.multi_dot([zeros(2)]), RuntimeError, "multi_dot: expected at least 2 tensors, got 1"),
+        (lambda: ops.multi_dot([zeros(2), zeros(2), zeros(2)]), RuntimeError, "multi_dot: tensor 1 must be a matrix"),
+        (lambda: ops.multi_dot([zeros(2, 3), zeros(2, 3)]), RuntimeError, "matmul: .* do not match"),
+    ],
+)  # fmt: skip
+def test_errors_of_vectors_and_chains(call, error, message):
+    with pytest.raises(error, match=message):
         call()

@@ -14,6 +14,10 @@ class TensorMethods:
     def __add__(self, other: Any) -> Tensor: ...
     def __and__(self, other: Any) -> Tensor:
         """Return the bitwise (for booleans, logical) and, broadcast."""
+    def __dlpack__(self, other: Any) -> Any:
+        """Return a DLPack capsule that shares the memory; for `from_dlpack` of any library."""
+    def __dlpack_device__(self, other: Any) -> Any:
+        """Return the device, in DLPack's numbers."""
     def __eq__(self, other: Any) -> Any: ...
     def __floordiv__(self, other: Any) -> Tensor:
         """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
@@ -199,6 +203,8 @@ class TensorMethods:
         stable: builtins.bool = False,
     ) -> Tensor:
         """Return the indices that sort a tensor along `dim`; see `sort`."""
+    def argwhere(self) -> Tensor:
+        """Return the places of the elements that are not 0, one in each row."""
     def asin(self) -> Tensor:
         """Return the angle of which `input` is the sine; NaN outside [-1, 1]."""
     def asin_(self) -> Tensor:
@@ -279,7 +285,7 @@ class TensorMethods:
         """Return a copy, in the same order in memory."""
     def contiguous(self) -> Tensor:
         """Return a copy in C order; the tensor itself if it has it."""
-    def copy_(self, source: Any) -> Tensor:
+    def copy_(self, source: Any, non_blocking: builtins.bool = False) -> Tensor:
         """Set the elements to those of `source`, broadcast, and return the tensor."""
     def copysign(self, other: Any) -> Tensor:
         """Return the size of `input` with the sign of `other`, broadcast."""
@@ -297,6 +303,8 @@ class TensorMethods:
         """Return how many elements are not 0, over one dimension, several, or all."""
     def cross(self, other: Any, dim: builtins.int | None = None) -> Tensor:
         """Return the cross products along `dim`: the first of size 3, where it is not given."""
+    def cuda(self, device: Any = None) -> Tensor:
+        """Raise RuntimeError: every tensor is on the CPU."""
     def cummax(self, dim: builtins.int) -> Any:
         """Return the maximum of the elements up to each one along `dim`, and where it is."""
     def cummin(self, dim: builtins.int) -> Any:
@@ -305,12 +313,17 @@ class TensorMethods:
         """Return the products of the elements up to each one along `dim`."""
     def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the sums of the elements up to each one along `dim`."""
+    def data_ptr(self) -> builtins.int:
+        """Return the address of the first element."""
     def deg2rad(self) -> Tensor:
         """Return degrees as radians."""
     def deg2rad_(self) -> Tensor:
         """Return degrees as radians."""
     def det(self) -> Tensor:
         """Return the determinant of a square matrix, or of each of a batch."""
+    @property
+    def device(self) -> Any:
+        """The device that the tensor is on: the CPU."""
     def diag(self, diagonal: builtins.int = 0) -> Tensor:
         """Return a vector as the diagonal of a matrix, or a copy of the diagonal of a matrix."""
     def diag_embed(
@@ -321,6 +334,10 @@ class TensorMethods:
         self, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
     ) -> Tensor:
         """Return a view of the diagonals of the planes of two dimensions, as a new last dimension."""
+    def diagonal_scatter(
+        self, src: Any, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
+    ) -> Tensor:
+        """Return `input` with `src` in the place of ``diagonal(input, offset, dim1, dim2)``."""
     def diff(self, kwargs: Any) -> Tensor:
         """Return the difference of each element along `dim` from the one before."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
@@ -363,8 +380,10 @@ class TensorMethods:
         """Return ``exp(input) - 1``, accurate also near 0."""
     def expm1_(self) -> Tensor:
         """Return ``exp(input) - 1``, accurate also near 0."""
+    def exponential_(self, lambd: builtins.float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill the tensor with random numbers of density ``lambd * exp(-lambd * x)``, and return it."""
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to `value`, and return the tensor."""
+        """Set every element to `value`, a number or 0-d tensor, and return the tensor."""
     def fix(self) -> Tensor:
         """Return the integer next to it towards 0; gradient 0."""
     def fix_(self) -> Tensor:
@@ -403,6 +422,8 @@ class TensorMethods:
         """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``."""
     def ge(self, other: Any) -> Tensor:
         """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
+    def geometric_(self, p: builtins.float, *, generator: Any = None) -> Tensor:
+        """Fill the tensor with how many trials of probability `p` one success takes, and return it."""
     def ger(self, vec2: Any) -> Tensor:
         """Return the products of each element of one vector with each of another, (n, m)."""
     def greater(self, other: Any) -> Tensor:
@@ -425,6 +446,26 @@ class TensorMethods:
         """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
     def hypot_(self, other: Any) -> Tensor:
         """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
+    def index_add(
+        self, dim: builtins.int, index: Any, source: Any, *, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Add the slices of `source`, times `alpha`, to those of `input` that `index` names."""
+    def index_add_(
+        self, dim: builtins.int, index: Any, source: Any, *, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Add the slices of `source`, times `alpha`, to those of `input` that `index` names."""
+    def index_copy(self, dim: builtins.int, index: Any, source: Any) -> Tensor:
+        """Return `input` with the slices that `index` names replaced by those of `source`."""
+    def index_copy_(self, dim: builtins.int, index: Any, source: Any) -> Tensor:
+        """Return `input` with the slices that `index` names replaced by those of `source`."""
+    def index_fill(self, dim: builtins.int, index: Any, value: Any) -> Tensor:
+        """Return `input` with `value`, a number, in the slices that `index` names."""
+    def index_fill_(self, dim: builtins.int, index: Any, value: Any) -> Tensor:
+        """Return `input` with `value`, a number, in the slices that `index` names."""
+    def index_put(self, indices: Any, values: Any, accumulate: builtins.bool = False) -> Tensor:
+        """Return `input` with `values`, broadcast, written to ``input[indices]``, or added there."""
+    def index_put_(self, indices: Any, values: Any, accumulate: builtins.bool = False) -> Tensor:
+        """Return `input` with `values`, broadcast, written to ``input[indices]``, or added there."""
     def index_select(self, dim: builtins.int, index: Any) -> Tensor:
         """Return the slices of `input` along `dim` that a vector of integers names."""
     def inner(self, other: Any) -> Tensor:
@@ -433,6 +474,11 @@ class TensorMethods:
         """Return the values as int32."""
     def inverse(self) -> Tensor:
         """Return the inverse; see `linalg.inv`."""
+    @property
+    def is_cuda(self) -> builtins.bool:
+        """Whether the tensor is on a GPU: never."""
+    def is_nonzero(self) -> builtins.bool:
+        """Return whether the only element is not 0; RuntimeError where there is not exactly one."""
     def isclose(
         self,
         other: Any,
@@ -451,6 +497,9 @@ class TensorMethods:
         """Return whether each element is infinite and negative."""
     def isposinf(self) -> Tensor:
         """Return whether each element is infinite and positive."""
+    @property
+    def itemsize(self) -> builtins.int:
+        """The bytes of one element."""
     def kron(self, other: Any) -> Tensor:
         """Return the Kronecker product: `input` with each element replaced by its multiple of `other`."""
     def kthvalue(
@@ -483,6 +532,10 @@ class TensorMethods:
         """Return the logarithm of base 2."""
     def log_(self) -> Tensor:
         """Return the natural logarithm: -inf at 0, NaN below."""
+    def log_normal_(
+        self, mean: builtins.float = 1.0, std: builtins.float = 2.0, *, generator: Any = None
+    ) -> Tensor:
+        """Fill the tensor with random numbers whose logarithms `normal_` would draw, and return it."""
     def log_softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
         """Return the logarithm of `softmax`, exact also where that is as good as 0."""
     def logaddexp(self, other: Any) -> Tensor:
@@ -521,10 +574,16 @@ class TensorMethods:
         """Return `input` with `value`, a number, where `mask`, broadcast, holds."""
     def masked_fill_(self, mask: Any, value: Any) -> Tensor:
         """Return `input` with `value`, a number, where `mask`, broadcast, holds."""
+    def masked_scatter(self, mask: Any, source: Any) -> Tensor:
+        """Return `input` with the first elements of `source`, in turn, where `mask`, broadcast, holds."""
+    def masked_scatter_(self, mask: Any, source: Any) -> Tensor:
+        """Return `input` with the first elements of `source`, in turn, where `mask`, broadcast, holds."""
     def masked_select(self, mask: Any) -> Tensor:
         """Return the vector of the elements where `mask` holds; both are broadcast together."""
     def matmul(self, other: Any) -> Tensor:
         """Return the matrix product, over batches of matrices, which broadcast."""
+    def matrix_power(self, n: builtins.int) -> Tensor:
+        """Return the product of `n` factors `A`; of its inverse, where `n` is negative."""
     def max(self, dim: Any = None, keepdim: builtins.bool = False) -> Any:
         """Return the maximum of all elements, those along a dimension, or the larger of two tensors."""
     def maximum(self, other: Any) -> Tensor:
@@ -603,6 +662,11 @@ class TensorMethods:
         """Return the sum of the elements that are not NaN; otherwise as `sum`."""
     def narrow(self, dim: builtins.int, start: builtins.int, length: builtins.int) -> Tensor:
         """Return a view of `length` slices along `dim`, from `start` on."""
+    @property
+    def nbytes(self) -> builtins.int:
+        """The bytes of all elements."""
+    def ndimension(self) -> builtins.int:
+        """Return the number of dimensions."""
     def ne(self, other: Any) -> Tensor:
         """Return whether ``input != other``, elementwise and broadcast, as booleans."""
     def neg(self) -> Tensor:
@@ -613,6 +677,18 @@ class TensorMethods:
         """Return ``-input``."""
     def negative_(self) -> Tensor:
         """Return ``-input``."""
+    def new_empty(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+        """Return `empty`, where not given in the dtype of the tensor."""
+    def new_full(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+        """Return `full`, where not given in the dtype of the tensor."""
+    def new_ones(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+        """Return `ones`, where not given in the dtype of the tensor."""
+    def new_tensor(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+        """Return `tensor`, where not given in the dtype of the tensor."""
+    def new_zeros(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+        """Return `zeros`, where not given in the dtype of the tensor."""
+    def nonzero(self, *, as_tuple: builtins.bool = False) -> Any:
+        """Return the places of the elements that are not 0, as `argwhere`."""
     def norm(
         self,
         p: builtins.float | str | None = "fro",
@@ -643,10 +719,18 @@ class TensorMethods:
         self, dim: builtins.int | None = None, keepdim: builtins.bool = False, *, dtype: Any = None
     ) -> Tensor:
         """Return the product over one dimension, or all; 1 where there are no elements."""
+    def put(self, index: Any, source: Any, accumulate: builtins.bool = False) -> Tensor:
+        """Return `input` with each element of `source` written to its index in the flat tensor."""
+    def put_(self, index: Any, source: Any, accumulate: builtins.bool = False) -> Tensor:
+        """Return `input` with each element of `source` written to its index in the flat tensor."""
     def rad2deg(self) -> Tensor:
         """Return radians as degrees."""
     def rad2deg_(self) -> Tensor:
         """Return radians as degrees."""
+    def random_(
+        self, low: builtins.int = 0, high: builtins.int | None = None, *, generator: Any = None
+    ) -> Tensor:
+        """Fill the tensor with random integers, and return it."""
     def ravel(self) -> Tensor:
         """Return the elements, in their order, as a vector."""
     def reciprocal(self) -> Tensor:
@@ -685,10 +769,34 @@ class TensorMethods:
         """Return ``1 / sqrt(input)``."""
     def rsqrt_(self) -> Tensor:
         """Return ``1 / sqrt(input)``."""
+    def scatter(
+        self,
+        dim: builtins.int,
+        index: Any,
+        src: Any = None,
+        *,
+        value: builtins.float | None = None,
+        reduce: str | None = None,
+    ) -> Tensor:
+        """Write each element of `src` to its index along `dim`: ``out[i, index[i, j]] = src[i, j]``."""
+    def scatter_(
+        self,
+        dim: builtins.int,
+        index: Any,
+        src: Any = None,
+        *,
+        value: builtins.float | None = None,
+        reduce: str | None = None,
+    ) -> Tensor:
+        """Write each element of `src` to its index along `dim`: ``out[i, index[i, j]] = src[i, j]``."""
     def scatter_add(self, dim: builtins.int, index: Any, src: Any) -> Tensor:
         """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``."""
     def scatter_add_(self, dim: builtins.int, index: Any, src: Any) -> Tensor:
         """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``."""
+    def select(self, dim: builtins.int, index: builtins.int) -> Tensor:
+        """Return a view of the slice number `index` along `dim`, without that dimension."""
+    def select_scatter(self, src: Any, dim: builtins.int, index: builtins.int) -> Tensor:
+        """Return `input` with `src` in the place of ``select(input, dim, index)``."""
     def sgn(self) -> Tensor:
         """Return `sign`: of complex numbers they would differ."""
     def sgn_(self) -> Tensor:
@@ -711,6 +819,15 @@ class TensorMethods:
         """Return the hyperbolic sine."""
     def sinh_(self) -> Tensor:
         """Return the hyperbolic sine."""
+    def slice_scatter(
+        self,
+        src: Any,
+        dim: builtins.int = 0,
+        start: builtins.int | None = None,
+        end: builtins.int | None = None,
+        step: builtins.int = 1,
+    ) -> Tensor:
+        """Return `input` with `src` in the place of the slice ``start:end:step`` along `dim`."""
     def slogdet(self) -> Any:
         """Return the sign of the determinant, and the logarithm of its magnitude."""
     def softmax(self, dim: builtins.int | None = None, dtype: Any = None) -> Tensor:
@@ -744,6 +861,8 @@ class TensorMethods:
         correction: builtins.float | None = None,
     ) -> Tensor:
         """Return the standard deviation: the square root of `var`, whose parameters it has."""
+    def stride(self, dim: builtins.int | None = None) -> Any:
+        """Return by how many elements each dimension, or one of them, steps through memory."""
     def sub(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
         """Return ``input - alpha * other``, broadcast; otherwise as `add`."""
     def sub_(self, other: Any, *, alpha: builtins.float = 1) -> Tensor:
@@ -768,6 +887,8 @@ class TensorMethods:
         """Return ``transpose(input, dim0, dim1)``."""
     def t(self) -> Tensor:
         """Return the transpose of a matrix; vectors and numbers stay as they are."""
+    def take(self, index: Any) -> Tensor:
+        """Pick elements of the flat tensor; the result has the shape of `index`."""
     def take_along_dim(self, indices: Any, dim: builtins.int | None = None) -> Tensor:
         """Pick elements along `dim` (of the flat tensor, if None), broadcasting the other dimensions."""
     def tan(self) -> Tensor:
@@ -783,7 +904,12 @@ class TensorMethods:
     def tile(self, *sizes: Any) -> Tensor:
         """Return the tensor copied `dims` times along its last dimensions, or along new ones too."""
     def to(
-        self, *args: Any, dtype: Any = None, device: Any = None, copy: builtins.bool = False
+        self,
+        *args: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: builtins.bool = False,
+        copy: builtins.bool = False,
     ) -> Tensor:
         """Return the values in another dtype; the tensor itself where nothing changes."""
     def topk(

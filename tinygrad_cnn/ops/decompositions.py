@@ -15,6 +15,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from ._dims import normalize_dims
 from .elementwise import abs, where
 from .extrema import amax, amin
+from .linalg import require_tensors
 from .reduce import any, sum, vector_norm
 from .shape import cat, convert, diag_embed, movedim, tril, triu, unsqueeze
 
@@ -22,11 +23,12 @@ from .shape import cat, convert, diag_embed, movedim, tril, triu, unsqueeze
 class LinAlgError(RuntimeError):
     """A matrix is singular, not positive definite, or an iteration did not converge."""
 
+    __module__ = "tinygrad_cnn.linalg"  # where users find it
+
 
 def _check(name: str, A: Any, square: bool = True) -> None:
     """Raise for what is no batch of matrices that LAPACK takes."""
-    if not isinstance(A, (Tensor, np.ndarray)):
-        raise TypeError(f"{name}: expected a Tensor, got {type(A).__name__}")
+    require_tensors(name, A)
     if A.ndim < 2 or (square and A.shape[-1] != A.shape[-2]):
         kind = "square matrices (..., n, n)" if square else "matrices (..., n, m)"
         raise RuntimeError(f"{name}: expected {kind}, got shape {A.shape}")
@@ -170,8 +172,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 def _check_system(name: str, A: Any, B: Any) -> None:
     _check(name, A)
-    if not isinstance(B, Tensor):
-        raise TypeError(f"{name}: expected a Tensor, got {type(B).__name__}")
+    require_tensors(name, B)
     if A.dtype != B.dtype:
         raise RuntimeError(f"{name}: expected tensors of one dtype, got {A.dtype} and {B.dtype}")
 
@@ -214,6 +215,7 @@ def solve_triangular(
     return _solve(A, B) if left else _solve(A.mT, B.mT).mT
 
 
+@method("matrix_power")
 def matrix_power(A: Tensor, n: int) -> Tensor:
     """Return the product of `n` factors `A`; of its inverse, where `n` is negative.
 
@@ -455,8 +457,9 @@ def _mirrored(A: Tensor, upper: bool = False) -> Tensor:
 
     Its gradient goes to all of `A`, as if that were symmetric: PyTorch's convention.
     """
-    other = (A.mT - A).detach()
-    return A + (tril(other, -1) if upper else triu(other, 1))
+    plain = A.detach()
+    lower = triu(plain).mT if upper else tril(plain)
+    return lower + tril(lower, -1).mT + (A - plain)
 
 
 def _symmetric(x: Any) -> Any:
@@ -847,6 +850,7 @@ def norm(
     """
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
+    require_tensors("norm", A)
     dims = normalize_dims("norm", dim, A.ndim)
     if len(dims) == 2:
         return matrix_norm(A, ord, dims, keepdim, dtype=dtype)

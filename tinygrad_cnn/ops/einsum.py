@@ -11,7 +11,7 @@ from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import normalize_dims
 from .elementwise import mul
-from .linalg import matmul
+from .linalg import matmul, require_tensors
 from .reduce import sum
 from .shape import diagonal, permute, reshape, squeeze
 
@@ -67,6 +67,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         operands = tuple(operands[0])
     if not operands:
         raise ValueError("einsum: expected at least one operand")
+    require_tensors("einsum", *operands)
     terms, arrow, result = equation.replace(" ", "").partition("->")
     parts = terms.split(",")
     if len(parts) != len(operands):
@@ -85,10 +86,10 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     else:
         wanted = [*free, *(name for name in sorted(set(letters)) if letters.count(name) == 1)]
 
-    total, labels = _diagonals(operands[0], named[0])
-    for i, (x, other) in enumerate(zip(operands[1:], named[1:], strict=True), 2):
-        kept = {*wanted, *(name for later in named[i:] for name in later)}
-        total, labels = _contract(total, labels, *_diagonals(x, other), kept)
+    total, labels = _diagonals(equation, operands[0], named[0])
+    for i, x in enumerate(operands[1:], 1):
+        kept = {*wanted, *(name for later in named[i + 1 :] for name in later)}
+        total, labels = _contract(total, labels, *_diagonals(equation, x, named[i]), kept)
     total, labels = _summed(total, labels, wanted)
     return permute(total, tuple(labels.index(name) for name in wanted))
 
@@ -98,8 +99,8 @@ def _from_lists(*arguments: Any) -> tuple[str, tuple[Any, ...]]:
 
     def term(numbers: Any) -> str:
         try:
-            return "".join("..." if i is Ellipsis else _LETTERS[range(52)[i]] for i in numbers)
-        except (TypeError, IndexError):
+            return "".join("..." if i is ... else _LETTERS[range(52).index(i)] for i in numbers)
+        except (TypeError, ValueError):
             raise RuntimeError(
                 f"einsum: expected a list of numbers from 0 to 51 and Ellipsis, got {numbers!r}"
             ) from None
@@ -136,26 +137,26 @@ def _labels(equation: str, term: str, ndim: int | None, free: Sequence[int] = ()
 def _check_sizes(equation: str, named: Sequence[Labels], operands: Sequence[Tensor]) -> None:
     sizes: dict[Hashable, int] = {}
     for labels, x in zip(named, operands, strict=True):
-        own: dict[Hashable, int] = {}
         for name, size in zip(labels, x.shape, strict=True):
             known = sizes.setdefault(name, size)
-            if own.setdefault(name, size) != size or (known != size and 1 not in (known, size)):
+            if size != known and 1 not in (size, known):
                 what = f"dimension {name!r}" if isinstance(name, str) else "a dimension of '...'"
-                raise RuntimeError(
-                    f"einsum: {equation!r}: {what} has size {size} and "
-                    f"{known if own[name] == size else own[name]}, of operands with shapes "
-                    + ", ".join(str(x.shape) for x in operands)
-                )
-            sizes[name] = max(known, size) if size and known else 0
+                raise RuntimeError(f"einsum: {equation!r}: {what} has sizes {known} and {size}")
+            sizes[name] = size if known == 1 else known
 
 
-def _diagonals(x: Any, labels: Labels) -> tuple[Any, Labels]:
+def _diagonals(equation: str, x: Any, labels: Labels) -> tuple[Any, Labels]:
     """Return `x` with each label once: of two dimensions of one name, the diagonal."""
     labels = list(labels)
     for name in dict.fromkeys(labels):
         while labels.count(name) > 1:
             first = labels.index(name)
             second = labels.index(name, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise RuntimeError(
+                    f"einsum: {equation!r} wants the diagonal where {name!r} occurs twice, "
+                    f"of sizes {x.shape[first]} and {x.shape[second]}"
+                )
             x = diagonal(x, 0, first, second)
             labels = [*labels[:first], *labels[first + 1 : second], *labels[second + 1 :], name]
     return x, labels
@@ -165,7 +166,7 @@ def _summed(x: Any, labels: Labels, kept: Iterable[Hashable]) -> tuple[Any, Labe
     """Return `x` summed over the dimensions that are not in `kept`."""
     kept = set(kept)
     if dims := tuple(i for i, name in enumerate(labels) if name not in kept):
-        x = sum(x, dims, dtype=x.dtype)
+        x = sum(x, dims)
     return x, [name for name in labels if name in kept]
 
 
@@ -185,7 +186,7 @@ def _contract(
     rows = [name for name in x_labels if name not in y_labels]
     columns = [name for name in y_labels if name not in x_labels]
     # [batch, rows, summed] x [batch, summed, columns] -> [batch, rows, columns]
-    product = matmul(
+    product = (matmul if summed else mul)(
         _grouped(x, x_labels, batch, rows, summed), _grouped(y, y_labels, batch, summed, columns)
     )
     labels = [*batch, *rows, *columns]
@@ -242,14 +243,19 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2) -> 
     >>> tg.tensordot(tg.ones(2, 3), tg.ones(4, 2), dims=([0], [1])).shape
     (3, 4)
     """
+    require_tensors("tensordot", a, b)
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise RuntimeError(f"tensordot: no {dims} dimensions to sum over in {a.shape}, {b.shape}")
         dims = range(a.ndim - dims, a.ndim), range(dims)
-    of_a, of_b = (
-        normalize_dims("tensordot", tuple(given), x.ndim) if len(given) else ()
-        for given, x in zip(dims, (a, b), strict=True)
-    )
+    try:
+        of_a, of_b = map(tuple, dims)
+    except (TypeError, ValueError):
+        raise RuntimeError(
+            f"tensordot: dims must be an int or two sequences of int, got {dims!r}"
+        ) from None
+    of_a = normalize_dims("tensordot", of_a, a.ndim) if of_a else ()
+    of_b = normalize_dims("tensordot", of_b, b.ndim) if of_b else ()
     if len(of_a) != len(of_b):
         raise RuntimeError(f"tensordot: dims names {len(of_a)} dimensions of a, {len(of_b)} of b")
     for i, j in zip(of_a, of_b, strict=True):
@@ -276,6 +282,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     >>> tg.inner(tg.ones(2, 3), tg.ones(4, 3)).shape
     (2, 4)
     """
+    require_tensors("inner", input, other)
     if not input.ndim or not other.ndim:
         return mul(input, other)
     if input.shape[-1] != other.shape[-1]:
@@ -296,6 +303,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     tensor([[1., 2., 0., 0.],
             [0., 0., 1., 2.]])
     """
+    require_tensors("kron", input, other)
     ndim = max(input.ndim, other.ndim)
     first = (1,) * (ndim - input.ndim) + tuple(input.shape)
     second = (1,) * (ndim - other.ndim) + tuple(other.shape)
@@ -333,6 +341,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     >>> tg.nn.functional.bilinear(x, y, tg.ones(5, 3, 4)).shape
     (2, 5)
     """
+    require_tensors("bilinear", input1, input2, weight)
     shapes = input1.shape, input2.shape, weight.shape
     if (
         weight.ndim != 3

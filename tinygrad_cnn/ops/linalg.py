@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
+from ._dims import normalize_dim
 from .elementwise import mul
 from .reduce import sum
 from .shape import broadcast_to, diagonal, reshape, roll, sum_to_size, unsqueeze
@@ -90,10 +91,15 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+def require_tensors(name: str, *values: Any) -> None:
+    """Raise TypeError for what is neither a Tensor nor an array."""
+    for value in values:
+        if not hasattr(value, "ndim"):
+            raise TypeError(f"{name}: expected a Tensor, got {type(value).__name__}")
+
+
 def _check_dtypes(name: str, x: Any, y: Any) -> None:
-    for value in (x, y):
-        if not hasattr(value, "dtype"):
-            raise TypeError(f"{name}: expected Tensors, got {type(value).__name__}")
+    require_tensors(name, x, y)
     if x.dtype != y.dtype:
         raise RuntimeError(f"{name}: expected tensors of one dtype, got {x.dtype} and {y.dtype}")
 
@@ -109,6 +115,7 @@ def _mismatch(input: tuple[int, ...], other: tuple[int, ...]) -> str:
 
 
 def _with_ndim(name: str, ndim: int, **tensors: Tensor) -> None:
+    require_tensors(name, *tensors.values())
     for key, tensor in tensors.items():
         if tensor.ndim != ndim:
             plural = "dimension" if ndim == 1 else "dimensions"
@@ -274,7 +281,10 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     >>> tg.linalg.cross(tg.tensor([1.0, 0.0, 0.0]), tg.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
-    if input.ndim != other.ndim or {input.shape[dim], other.shape[dim]} != {3}:
+    require_tensors("cross", input, other)
+    axis = normalize_dim("cross", dim, input.ndim)
+    sizes = input.shape[axis : axis + 1], other.shape[axis : axis + 1]
+    if input.ndim != other.ndim or sizes != ((3,), (3,)):
         raise RuntimeError(
             f"cross: expected as many dimensions in both, and 3 elements in dim {dim}, "
             f"got shapes {input.shape}, {other.shape}"
@@ -290,6 +300,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     Otherwise as `linalg.cross`.
     """
     if dim is None:
+        require_tensors("cross", input)
         if 3 not in input.shape:
             raise RuntimeError(f"cross: no dimension of size 3 in shape {input.shape}")
         dim = input.shape.index(3)
@@ -315,6 +326,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     >>> tg.linalg.multi_dot([tg.ones(2, 3), tg.ones(3, 4), tg.ones(4)])
     tensor([12., 12.])
     """
+    require_tensors("multi_dot", *tensors)
     count = len(tensors)
     if count < 2:
         raise RuntimeError(f"multi_dot: expected at least 2 tensors, got {count}")
