@@ -7,12 +7,10 @@ import pytest
 
 from tinygrad_cnn.core.engine import grad
 from tinygrad_cnn.core.modes import no_grad
-from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.dtypes import float32, float64, int64
 from tinygrad_cnn.ops import indexing as ops
 from tinygrad_cnn.ops.creation import arange, ones, rand, tensor, zeros
-from tinygrad_cnn.testing import Draw
 
 SHAPE = (3, 4, 5)
 MASK = np.arange(12).reshape(3, 4) % 3 == 0
@@ -272,98 +270,70 @@ def test_setitem_errors():
     assert leaf.tolist() == [1, 0, 0]
 
 
-# -- along one dimension -----------------------------------------------------------------------
+# -- the same, as functions --------------------------------------------------------------------
 
 
-def drawn(name, seed):
-    return registry[name].sampler(Draw.from_seed(seed))
+def test_index_put():
+    index = (tensor([0, 2, 0]), tensor([1, 1, 1]))
+    values = tensor([1.0, 2.0, 3.0], requires_grad=True)
+    x = ones(3, 2, requires_grad=True)
+    assert ops.index_put(x, index, values).tolist() == [[1, 3], [1, 1], [1, 2]]
+    out = x.index_put(index, values, accumulate=True)
+    assert out.tolist() == [[1, 5], [1, 1], [1, 3]]
+    assert [g.tolist() for g in grad(out.sum(), [x, values])] == [[[1, 1]] * 3, [1, 1, 1]]
+    assert x.index_put(index, tensor(2.0), True).tolist() == [[1, 5], [1, 1], [1, 3]]
+    y = zeros(3)
+    y.index_put_((tensor([True, False, True]),), tensor(1.0))
+    assert y.tolist() == [1, 0, 1]
 
 
-@pytest.mark.oracle("gather")
-@pytest.mark.parametrize("seed", range(30))
-def test_gather(seed):
-    x, dim, index = drawn("gather", seed)
-    expected = np.empty(index.shape)
-    for place in np.ndindex(index.shape):
-        source = list(place)
-        if source:
-            source[dim] = index[place]
-        expected[place] = x[tuple(source)]
-    np.testing.assert_array_equal(ops.gather(Tensor(x), dim, Tensor(index)).data, expected)
+def test_select_is_a_view():
+    x = arange(6).reshape(2, 3)
+    assert x.select(1, -1).tolist() == [2, 5]
+    x.select(0, 1)[0] = 9
+    assert x.tolist() == [[0, 1, 2], [9, 4, 5]]
 
 
-@pytest.mark.oracle("scatter_add")
-@pytest.mark.parametrize("seed", range(30))
-def test_scatter_add(seed):
-    x, dim, index, src = drawn("scatter_add", seed)
-    expected = x.copy()
-    for place in np.ndindex(index.shape):
-        target = list(place)
-        if target:
-            target[dim] = index[place]
-        expected[tuple(target)] += src[place]
-    got = ops.scatter_add(Tensor(x), dim, Tensor(index), Tensor(src))
-    np.testing.assert_allclose(got.data, expected, rtol=1e-12)
+def test_take_and_put():
+    x = arange(6.0).reshape(2, 3)
+    index = tensor([[0, -1], [2, 2]])
+    assert x.take(index).tolist() == [[0, 5], [2, 2]]
+    source = tensor([10.0, 20.0, 30.0, 40.0])
+    assert x.put(index, source).tolist() == [[10, 1, 40], [3, 4, 20]]
+    assert ops.put(x, index, source, accumulate=True).tolist() == [[10, 1, 72], [3, 4, 25]]
+    x.put_(tensor(1), tensor(7.0))
+    assert x.tolist()[0] == [0, 7, 2]
 
 
-def test_scatter_add_of_part_of_src():
-    src = ones(2, 3, requires_grad=True)
-    out = zeros(2, 2).scatter_add(1, tensor([[0, 0]]), src)
-    assert out.tolist() == [[2, 0], [0, 0]]
-    assert grad(out.sum(), src)[0].tolist() == [[1, 1, 0], [0, 0, 0]]
-    x = zeros(2)
-    x.scatter_add_(0, tensor([1]), ones(1))
-    assert x.tolist() == [0, 1]
+def test_nonzero():
+    x = np.random.default_rng(0).integers(-1, 2, (3, 2, 4))
+    places = [list(place) for place in np.ndindex(x.shape) if x[place] != 0]
+    assert ops.nonzero(Tensor(x)).tolist() == ops.argwhere(Tensor(x)).tolist() == places
+    assert [dim.tolist() for dim in Tensor(x).nonzero(as_tuple=True)] == [list(c) for c in zip(*places, strict=True)]
+    assert ops.nonzero(tensor(3)).shape == (1, 0)
+    assert [dim.tolist() for dim in ops.nonzero(tensor(3), as_tuple=True)] == [[0]]
 
 
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda x: x.gather(1, tensor([[3]])), IndexError, "gather: index 3 is out of range for size 3"),
-        (lambda x: x.gather(1, tensor([[-1]])), IndexError, "gather: index -1 is out of range"),
-        (lambda x: x.gather(2, tensor([[0]])), IndexError, "gather: dim 2"),
-        (lambda x: x.gather(0, tensor([0])), RuntimeError, r"gather: index \(1,\) does not fit"),
-        (lambda x: x.gather(1, tensor([[0]] * 3)), RuntimeError, r"index \(3, 1\) does not fit shape \(2, 3\)"),
-        (lambda x: x.gather(1, tensor([[0.0]])), RuntimeError, "gather: index must be of integers, got float32"),
-        (lambda x: x.scatter_add(1, tensor([[5]]), ones(1, 1)), IndexError, "scatter_add: index 5"),
-        (lambda x: x.scatter_add(1, tensor([[0, 0]]), ones(1, 1)), RuntimeError, "src .* is smaller than index"),
-        (lambda x: x.scatter_add(1, tensor([[0]]), tensor([[1]])), RuntimeError, "input is float32, src int64"),
-        (lambda x: x.index_select(1, tensor([3])), IndexError, "index_select: index 3"),
-        (lambda x: x.index_select(1, tensor([-1])), IndexError, "index_select: index -1"),
-        (lambda x: x.index_select(0, tensor([[0]])), IndexError, "must be a vector of integers"),
-        (lambda x: x.take_along_dim(tensor([0]), 0), RuntimeError, "must have as many dimensions"),
-        (lambda x: x.take_along_dim(tensor([[0]] * 3), 1), RuntimeError, "do not broadcast"),
+        (lambda x: x.index_put((tensor([0]),), tensor([1])), RuntimeError, "index_put: input is float32, values int64"),
+        (lambda x: x.index_put((tensor([2]),), ones(3)), IndexError, "index 2 is out of bounds"),
+        (lambda x: x.select(1, 3), IndexError, "index 3 is out of bounds"),
+        (lambda x: x[0, 0].select(0, 0), IndexError, "select: expected at least 1 dimension"),
+        (lambda x: x.take(tensor([6])), IndexError, "index 6 is out of bounds"),
+        (lambda x: x.take(tensor([0.0])), RuntimeError, "take: index must be of integers, got float32"),
+        (lambda x: x.put(tensor([0]), ones(2)), RuntimeError, "put: 1 indices for 2 elements"),
+        (lambda x: x.masked_scatter(x == 0, ones(5)), RuntimeError, "source has 5 elements, mask holds for 6"),
+        (lambda x: x.masked_scatter(x == 0, arange(6)), RuntimeError, "input is float32, values int64"),
         (lambda x: x.masked_fill(tensor([1, 0, 1]), 0), RuntimeError, "mask must be of bools, got int64"),
         (lambda x: x.masked_fill(x > 0, ones(3)), RuntimeError, "masked_fill: value must be a number"),
         (lambda x: x.masked_select(tensor([True, False])), RuntimeError, "masked_select: shapes"),
     ],
 )  # fmt: skip
-def test_errors_along_a_dimension_and_by_a_mask(call, kind, message):
+def test_errors_of_functions(call, kind, message):
     with pytest.raises(kind, match=message):
         call(zeros(2, 3))
-
-
-@pytest.mark.parametrize(
-    ("shape", "dim"), [((2, 1), 1), ((1, 4), 1), ((2, 3), -1), ((5, 3), 0), ((1, 1), 0)]
-)
-def test_take_along_dim(shape, dim):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, 3))
-    index = rng.integers(0, x.shape[dim], shape)
-    expected = np.take_along_axis(x, index, dim)
-    np.testing.assert_array_equal(Tensor(x).take_along_dim(Tensor(index), dim).data, expected)
-
-
-def test_take_along_dim_of_the_flat_tensor():
-    assert arange(6).reshape(2, 3).take_along_dim(tensor([[5], [0]])).tolist() == [5, 0]
-
-
-def test_index_select():
-    x = np.arange(12.0).reshape(3, 4)
-    for dim, index in ((0, [2, 0, 2]), (-1, [3]), (1, [])):
-        got = Tensor(x).index_select(dim, tensor(index, dtype=int64))
-        np.testing.assert_array_equal(got.data, np.take(x, np.array(index, int), dim))
-    assert arange(3).index_select(0, tensor(1)).tolist() == [1]
 
 
 # -- by a mask ---------------------------------------------------------------------------------
@@ -389,6 +359,17 @@ def test_masked_select():
     x = arange(6.0, requires_grad=True).reshape(2, 3)
     picked = x.masked_select(tensor([True, False, True]))
     assert picked.tolist() == [0, 2, 3, 5]
+
+
+def test_masked_scatter():
+    x, source = zeros(2, 3, requires_grad=True), arange(5.0, requires_grad=True)
+    mask = tensor([True, False, True])
+    out = x.masked_scatter(mask, source)
+    assert out.tolist() == [[0, 0, 1], [2, 0, 3]]
+    assert [g.tolist() for g in grad(out.sum(), [x, source])] == [[[0, 1, 0]] * 2, [1, 1, 1, 1, 0]]
+    y = zeros(3)
+    y.masked_scatter_(mask, ones(2))
+    assert y.tolist() == [1, 0, 1]
 
 
 def test_one_hot():
@@ -419,8 +400,3 @@ def test_agrees_with_pytorch(index):
     theirs = tuple(map(convert, index)) if isinstance(index, tuple) else convert(index)
     x = np.arange(60.0).reshape(SHAPE)
     np.testing.assert_array_equal(Tensor(x)[index].data, torch.tensor(x)[theirs].numpy(), strict=True)
-
-
-def test_take_along_dim_counts_negative_indices_from_the_end():
-    x = tensor([[3, 1, 2], [5, 6, 4]])
-    assert ops.take_along_dim(x, tensor([[-1], [0]]), dim=1).tolist() == [[2], [5]]

@@ -10,7 +10,7 @@ from tinygrad_cnn.core.op import method
 from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
 from ._dims import normalize_dim
-from .indexing import gather
+from .along_dim import gather
 
 
 @method("unique")

@@ -269,192 +269,138 @@ def _integers_first(parts: tuple[Any, ...]) -> _Twice:
     return _Twice((tuple(first), tuple(second)))
 
 
-# -- along one dimension -----------------------------------------------------------------------
-
-
-@op(method=True, constant=("index",))
-def gather(input: Array, dim: int, index: Array) -> Any:
-    """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``.
+@method("index_put", inplace=True)
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Return `input` with `values`, broadcast, written to ``input[indices]``, or added there.
 
     Parameters
     ----------
     input : Tensor
-    dim : int
-    index : Tensor of int
-        As many dimensions as `input`, none longer except `dim`; its shape is the result's.
+    indices : tuple
+        An index as of `getitem`.
+    values : Tensor
+        Of the dtype of `input`.
+    accumulate : bool
+        Add the values, all where an element is named several times. Otherwise the last is
+        written, and the gradient goes to all.
 
     Raises
     ------
     IndexError
-        If an index is out of range.
+        If an index is out of range or of another type, or there are too many.
     RuntimeError
-        If the shape or dtype of `index` does not fit.
+        If the dtypes differ, or `values` does not broadcast to the indexed shape.
 
     Examples
     --------
     >>> import tinygrad_cnn as tg
-    >>> tg.gather(tg.tensor([[1, 2], [3, 4]]), 1, tg.tensor([[1], [0]]))
-    tensor([[2],
-            [3]])
+    >>> index = (tg.tensor([0, 2, 2]),)
+    >>> tg.index_put(tg.zeros(3), index, tg.tensor([1.0, 2.0, 3.0]), accumulate=True)
+    tensor([1., 0., 5.])
     """
-    return input[_along("gather", input.shape, dim, index)]
+    if values.dtype != input.dtype:
+        raise RuntimeError(f"index_put: input is {input.dtype}, values {values.dtype}")
+    index = _normalized(tuple(indices), keep=True)
+    if not accumulate:
+        return _index_put(input, index, values)
+    places = _getitem(np.broadcast_to(0, input.shape), index)
+    return input + getitem_backward(broadcast_to(values, places.shape), index, input.shape)
 
 
-@gather.gradient("input")
-def _(g, dim, index, input_shape):
-    return scatter_add(np.zeros(input_shape, g.dtype), dim, index, g)
-
-
-@op(name="scatter_add", constant=("index",))
-def _scatter_add(input: Array, dim: int, index: Array, src: Array) -> Any:
-    result = np.array(input)
-    np.add.at(result, _along("scatter_add", result.shape, dim, index), src)
-    return result
-
-
-@_scatter_add.gradient("input")
-def _(g): return g
-
-
-@_scatter_add.gradient("src")
-def _(g, dim, index): return gather(g, dim, index)
-
-
-@method("scatter_add", inplace=True)
-def scatter_add(input: Array, dim: int, index: Array, src: Array) -> Tensor:
-    """Add each element of `src` at its index along `dim`: ``out[i, index[i, j]] += src[i, j]``.
-
-    Parameters
-    ----------
-    input : Tensor
-        What is added to.
-    dim : int
-    index : Tensor of int
-        As many dimensions as `input`, none longer except `dim`.
-    src : Tensor
-        No dimension shorter than that of `index`; what is beyond it is left out.
+@method("select")
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """Return a view of the slice number `index` along `dim`, without that dimension.
 
     Raises
     ------
     IndexError
-        If an index is out of range.
-    RuntimeError
-        If shapes or dtypes do not fit.
+        If there is no such dimension, or no such slice.
 
     Examples
     --------
     >>> import tinygrad_cnn as tg
-    >>> tg.scatter_add(tg.zeros(3), 0, tg.tensor([2, 0, 2]), tg.ones(3))
-    tensor([1., 0., 2.])
+    >>> tg.select(tg.tensor([[1, 2], [3, 4]]), 1, -1)
+    tensor([2, 4])
     """
-    if src.dtype != input.dtype:
-        raise RuntimeError(f"scatter_add: input is {input.dtype}, src {src.dtype}")
-    if src.shape != index.shape:
-        if src.ndim != index.ndim or any(map(int.__lt__, src.shape, index.shape)):
-            raise RuntimeError(f"scatter_add: src {src.shape} is smaller than index {index.shape}")
-        src = src[tuple(slice(n) for n in index.shape)]
-    return _scatter_add(input, dim, index, src)
+    if input.ndim == 0:
+        raise IndexError("select: expected at least 1 dimension, got a 0-d tensor")
+    return input[(*(slice(None),) * normalize_dim("select", dim, input.ndim), index)]
 
 
-@gather.samples
-def _(draw):
-    shape = draw.shape()
-    dim = draw.dim(len(shape) or 1)
-    return draw.array(shape), dim, _draw_along(draw, shape, dim)
+# -- in the flat tensor ------------------------------------------------------------------------
 
 
-@_scatter_add.samples
-def _(draw):
-    shape = draw.shape()
-    dim = draw.dim(len(shape) or 1)
-    index = _draw_along(draw, shape, dim)
-    return draw.array(shape), dim, index, draw.array(index.shape)
+@method("take")
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """Pick elements of the flat tensor; the result has the shape of `index`.
+
+    Raises
+    ------
+    IndexError
+        If an index is out of range; a negative one counts from the end.
+    RuntimeError
+        If `index` is not of integers.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.take(tg.tensor([[1, 2], [3, 4]]), tg.tensor([0, -1]))
+    tensor([1, 4])
+    """
+    _check_integers("take", index)
+    return reshape(input, (-1,))[index]
 
 
-def _draw_along(draw: Any, shape: tuple[int, ...], dim: int) -> np.ndarray:
-    size = [draw.integer(1, n) for n in shape]
-    if shape:
-        size[dim] = draw.integer(1, 4)
-    return draw.integers(size, 0, shape[dim] - 1 if shape else 0)
+@method("put", inplace=True)
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Return `input` with each element of `source` written to its index in the flat tensor.
+
+    Otherwise as `index_put`; ``RuntimeError`` also where `index` is not of integers, or `source`
+    has not as many elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.put(tg.tensor([[1, 2], [3, 4]]), tg.tensor([0, -1]), tg.tensor([5, 6]))
+    tensor([[5, 2],
+            [3, 6]])
+    """
+    _check_integers("put", index)
+    if index.numel() != source.numel():
+        raise RuntimeError(f"put: {index.numel()} indices for {source.numel()} elements")
+    places, values = reshape(index, (-1,)), reshape(source, (-1,))
+    return reshape(index_put(reshape(input, (-1,)), (places,), values, accumulate), input.shape)
 
 
-def _along(name: str, shape: tuple[int, ...], dim: int, index: Any) -> tuple[np.ndarray, ...]:
-    """Return the NumPy index that `index` stands for: it along `dim`, its own place elsewhere."""
-    dim = normalize_dim(name, dim, len(shape))
+def _check_integers(name: str, index: Any) -> None:
     if index.dtype.kind not in "iu":
         raise RuntimeError(f"{name}: index must be of integers, got {index.dtype}")
-    if index.ndim != len(shape) or any(
-        n > m for i, (n, m) in enumerate(zip(index.shape, shape, strict=True)) if i != dim
-    ):
-        raise RuntimeError(
-            f"{name}: index {index.shape} does not fit shape {shape} with dim={dim}"
-        )
-    _check_range(name, index, shape[dim] if shape else 1)
-    places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
-    places[dim : dim + 1] = [index] if shape else []
-    return tuple(places)
 
 
-def _check_range(name: str, index: np.ndarray, size: int) -> None:
-    outside = (index < 0) | (index >= size)
-    if outside.any():
-        raise IndexError(f"{name}: index {index[outside][0]} is out of range for size {size}")
-
-
-@method("take_along_dim")
-def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """Pick elements along `dim` (of the flat tensor, if None), broadcasting the other dimensions.
-
-    With `dim`, a negative index counts from the end.
+@method("argwhere")
+def argwhere(input: Tensor) -> Tensor:
+    """Return the places of the elements that are not 0, one in each row.
 
     Examples
     --------
     >>> import tinygrad_cnn as tg
-    >>> x = tg.tensor([[3, 1, 2], [5, 6, 4]])
-    >>> tg.take_along_dim(x, tg.argmax(x, dim=1, keepdim=True), dim=1)
-    tensor([[3],
-            [6]])
+    >>> tg.argwhere(tg.tensor([[0, 1], [2, 0]]))
+    tensor([[0, 1],
+            [1, 0]])
     """
-    if dim is None:
-        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
-    if input.ndim != indices.ndim:
-        raise RuntimeError(
-            f"take_along_dim: input {input.shape} and indices {indices.shape} must have "
-            "as many dimensions"
-        )
-    dim = normalize_dim("take_along_dim", dim, input.ndim)
-    pairs = list(zip(input.shape, indices.shape, strict=True))
-    if any(n != m and 1 not in (n, m) for i, (n, m) in enumerate(pairs) if i != dim):
-        raise RuntimeError(
-            f"take_along_dim: input {input.shape} and indices {indices.shape} do not broadcast "
-            f"except in dim {dim}"
-        )
-    full = [m if n == 1 else n for n, m in pairs]
-    source = broadcast_to(input, (*full[:dim], input.shape[dim], *full[dim + 1 :]))
-    indices = where(indices < 0, indices + input.shape[dim], indices)
-    places = broadcast_to(indices, (*full[:dim], indices.shape[dim], *full[dim + 1 :]))
-    return gather(source, dim, places)
+    return tensor_from(np.argwhere(input.data))
 
 
-@method("index_select")
-def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Return the slices of `input` along `dim` that a vector of integers names.
+@method("nonzero")
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """Return the places of the elements that are not 0, as `argwhere`.
 
-    Examples
-    --------
-    >>> import tinygrad_cnn as tg
-    >>> tg.index_select(tg.tensor([[1, 2, 3], [4, 5, 6]]), 1, tg.tensor([2, 0]))
-    tensor([[3, 1],
-            [6, 4]])
+    With `as_tuple`, instead, a vector for each dimension: ``x[x.nonzero(as_tuple=True)]`` is the
+    vector of these elements.
     """
-    dim = normalize_dim("index_select", dim, input.ndim)
-    if index.ndim > 1 or index.dtype.kind not in "iu":
-        raise IndexError(
-            f"index_select: index must be a vector of integers, got {index.dtype} {index.shape}"
-        )
-    places = np.atleast_1d(index.data)
-    _check_range("index_select", places, input.shape[dim])
-    return input[(*(slice(None),) * dim, places)]
+    if not as_tuple:
+        return argwhere(input)
+    return tuple(map(tensor_from, np.nonzero(np.atleast_1d(input.data))))
 
 
 # -- by a mask ---------------------------------------------------------------------------------
@@ -472,13 +418,40 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     tensor([1, 0, 0])
     """
     _check_mask("masked_fill", mask)
+    return where(mask, filling("masked_fill", value, input.dtype), input)
+
+
+def filling(name: str, value: Any, dtype: np.dtype) -> Tensor:
+    """Return the number `value` as a 0-d tensor of `dtype`."""
     if np.ndim(value):
-        raise RuntimeError(f"masked_fill: value must be a number, got shape {np.shape(value)}")
-    if isinstance(value, Tensor):
-        value = convert(value, input.dtype)
-    else:
-        value = as_array(value, input.dtype)
-    return where(mask, value, input)
+        raise RuntimeError(f"{name}: value must be a number, got shape {np.shape(value)}")
+    return convert(value if isinstance(value, Tensor) else tensor_from(as_array(value, dtype)), dtype)
+
+
+@method("masked_scatter", inplace=True)
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """Return `input` with the first elements of `source`, in turn, where `mask`, broadcast, holds.
+
+    Raises
+    ------
+    RuntimeError
+        If `mask` is not of bools or does not broadcast, the dtypes differ, or `source` has too
+        few elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([1, 2, 3])
+    >>> tg.masked_scatter(x, x != 2, tg.tensor([7, 8, 9]))
+    tensor([7, 2, 8])
+    """
+    input, mask = _with_mask("masked_scatter", input, mask)
+    count = int(np.count_nonzero(mask.data))
+    if source.numel() < count:
+        raise RuntimeError(
+            f"masked_scatter: source has {source.numel()} elements, mask holds for {count}"
+        )
+    return index_put(input, (mask,), reshape(source, (-1,))[:count])
 
 
 @method("masked_select")
@@ -492,14 +465,20 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     >>> tg.masked_select(x, x > 1)
     tensor([2, 3])
     """
-    _check_mask("masked_select", mask)
+    input, mask = _with_mask("masked_select", input, mask)
+    return input[mask]
+
+
+def _with_mask(name: str, input: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both broadcast together."""
+    _check_mask(name, mask)
     try:
         shape = np.broadcast_shapes(input.shape, mask.shape)
     except ValueError:
         raise RuntimeError(
-            f"masked_select: shapes do not broadcast: input {input.shape}, mask {mask.shape}"
+            f"{name}: shapes do not broadcast: input {input.shape}, mask {mask.shape}"
         ) from None
-    return broadcast_to(input, shape)[broadcast_to(mask, shape)]
+    return broadcast_to(input, shape), broadcast_to(mask, shape)
 
 
 def _check_mask(name: str, mask: Any) -> None:

@@ -11,8 +11,8 @@ from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
 from . import shape
 from ._dims import normalize_dim
+from .along_dim import gather
 from .elementwise import exp, quiet, where
-from .indexing import gather
 from .reduce import any, shared_among_equals, sum, widened
 
 
