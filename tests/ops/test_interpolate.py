@@ -191,7 +191,7 @@ def test_an_empty_batch():
         ((1, 1, 4), {"size": 2, "scale_factor": 2}, ValueError, "either .* got 2 and 2"),
         ((1, 1, 4), {"size": (2, 2)}, ValueError, "size must have one value for each axis"),
         ((1, 1, 4, 4), {"scale_factor": (2,)}, ValueError, "scale_factor must have one value"),
-        ((1, 1, 4), {"size": 2.5}, TypeError, "size must be an int or ints, got 2.5"),
+        ((1, 1, 4), {"size": 2.5}, TypeError, "size must be of int, got 2.5"),
         ((1, 1, 4), {"size": 2, "align_corners": True}, ValueError, "'nearest' takes no align"),
         ((1, 1, 4), {"size": 2, "recompute_scale_factor": True}, ValueError, "needs scale_factor"),
         ((1, 1, 4), {"size": 2, "mode": "bilinear"}, NotImplementedError, "input of 3 dimensions"),
@@ -275,6 +275,21 @@ def test_shuffles_keep_the_dtype_and_copy():
         assert out.dtype == tg.int64
         assert not np.may_share_memory(out.data, x.data)
     assert F.pixel_shuffle(tg.zeros(0, 4, 2, 2), 2).shape == (0, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.interpolate(x, 2),
+        lambda x: F.pixel_shuffle(x, 1),
+        lambda x: F.pixel_unshuffle(x, 1),
+        lambda x: F.channel_shuffle(x, 1),
+    ],
+)
+@pytest.mark.parametrize("value", [None, 3, [[[1.0]]]])
+def test_tensors_only(call, value):
+    with pytest.raises(TypeError, match=type(value).__name__):
+        call(value)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tinygrad_cnn.core.tensor import Tensor
 
 from .elementwise import quiet
 from .interpolate import taps
-from .linalg import matmul
+from .linalg import matmul, require_tensors
 from .reduce import sum
 from .shape import reshape, stack
 
@@ -53,6 +53,7 @@ def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = 
     tensor([[[[0., 0.],
               [1., 0.]]]])
     """
+    require_tensors("affine_grid", theta)
     axes = len(size) - 2
     if axes not in (2, 3):
         raise NotImplementedError(
@@ -335,6 +336,7 @@ def grid_sample(
     >>> tg.nn.functional.grid_sample(image, grid, align_corners=False)
     tensor([[[[1.5, 2. ]]]])
     """
+    require_tensors("grid_sample", input, grid)
     if mode not in _MODES:
         raise ValueError(f"grid_sample: mode must be bilinear, nearest or bicubic, got {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):

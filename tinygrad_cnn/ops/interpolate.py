@@ -12,6 +12,7 @@ from tinygrad_cnn.core.tensor import Tensor
 
 from . import pool
 from .elementwise import quiet
+from .linalg import require_tensors
 
 # -- interpolation kernels ---------------------------------------------------------------------
 
@@ -236,7 +237,7 @@ def interpolate(
     NotImplementedError
         If there is no such mode for so many dimensions, or with `antialias`.
     TypeError
-        If a size is no integer.
+        If the input is no tensor, or a size no integer.
     RuntimeError
         If the input is empty or not floating (uint8 with the nearest modes), or the output would
         be empty.
@@ -255,6 +256,7 @@ def interpolate(
     >>> tg.nn.functional.interpolate(x, 3)
     tensor([[[0., 0., 4.]]])
     """
+    require_tensors("interpolate", input)
     if antialias:
         raise NotImplementedError("interpolate: antialias=True is not available")
     nearest = mode in ("nearest", "nearest-exact")
@@ -277,11 +279,9 @@ def interpolate(
     if scale_factor is None:
         if recompute_scale_factor:
             raise ValueError("interpolate: recompute_scale_factor needs scale_factor, not size")
-        sizes, scales = _per_axis("size", size, shape), [None] * len(shape)
-        if not all(isinstance(m, (int, np.integer)) for m in sizes):
-            raise TypeError(f"interpolate: size must be an int or ints, got {size!r}")
+        sizes, scales = _per_axis("size", size, shape, int, np.integer), [None] * len(shape)
     else:
-        scales = _per_axis("scale_factor", scale_factor, shape)
+        scales = _per_axis("scale_factor", scale_factor, shape, float, int, np.number)
         sizes = [int(n * scale) for n, scale in zip(shape, scales, strict=True)]
         if recompute_scale_factor:
             scales = [None] * len(shape)
@@ -304,12 +304,14 @@ def interpolate(
     return _interpolate(input, tuple(sizes), steps, kernel, aligned)
 
 
-def _per_axis(argument: str, value: Any, shape: tuple[int, ...]) -> list[Any]:
+def _per_axis(argument: str, value: Any, shape: tuple[int, ...], *kinds: type) -> list[Any]:
     values = list(value) if isinstance(value, (tuple, list)) else [value] * len(shape)
     if len(values) != len(shape):
         raise ValueError(
             f"interpolate: {argument} must have one value for each axis of {shape}, got {value}"
         )
+    if not all(isinstance(v, kinds) for v in values):
+        raise TypeError(f"interpolate: {argument} must be of {kinds[0].__name__}, got {value!r}")
     return values
 
 
@@ -401,6 +403,7 @@ def _(g, downscale_factor): return pixel_shuffle(g, downscale_factor)
 
 
 def _check_factor(name: str, argument: str, factor: Any, input: Any) -> None:
+    require_tensors(name, input)
     if input.ndim < 3:
         raise RuntimeError(f"{name}: input must be (..., C, H, W), got shape {input.shape}")
     if factor < 1:
@@ -447,6 +450,7 @@ def channel_shuffle(input: Array, groups: int) -> Any:
     >>> tg.nn.functional.channel_shuffle(tg.arange(6).reshape(1, 6, 1), 2).flatten()
     tensor([0, 3, 1, 4, 2, 5])
     """
+    require_tensors("channel_shuffle", input)
     if input.ndim < 3:
         raise RuntimeError(f"channel_shuffle: input must be (N, C, *), got shape {input.shape}")
     n, c, *rest = input.shape
