@@ -167,6 +167,48 @@ LAYERS = [
         "BatchNorm1d", (4,), {"momentum": 0.5}, (5, 4, 3),
         "BatchNorm1d(4, eps=1e-05, momentum=0.5, affine=True, track_running_stats=True)",
     ),
+    (
+        "BatchNorm3d", (4,), {}, VOLUMES,
+        "BatchNorm3d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+    ),
+    (
+        "BatchNorm2d", (4,), {"bias": False}, IMAGES,
+        "BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+    ),
+    *(
+        (
+            f"InstanceNorm{len(shape) - 2}d", (4, 1e-3, 0.2, affine, tracked), {}, shape[unbatched:],
+            f"InstanceNorm{len(shape) - 2}d(4, eps=0.001, momentum=0.2, affine={affine}, "
+            f"track_running_stats={tracked})",
+        )
+        for shape in (SERIES, IMAGES, VOLUMES)
+        for affine, tracked, unbatched in ((False, False, 0), (True, True, 0), (True, True, 1))
+    ),
+    ("LayerNorm", (6,), {}, IMAGES, "LayerNorm((6,), eps=1e-05, elementwise_affine=True)"),
+    (
+        "LayerNorm", ([7, 6], 1e-3), {"bias": False}, IMAGES,
+        "LayerNorm((7, 6), eps=0.001, elementwise_affine=True)",
+    ),
+    ("LayerNorm", (7, 1e-5, False), {}, SERIES, "LayerNorm((7,), eps=1e-05, elementwise_affine=False)"),
+    ("RMSNorm", ((7, 6),), {}, IMAGES, "RMSNorm((7, 6), eps=None, elementwise_affine=True)"),
+    ("RMSNorm", (7, 0.1, False), {}, SERIES, "RMSNorm((7,), eps=0.1, elementwise_affine=False)"),
+    ("GroupNorm", (2, 4), {}, IMAGES, "GroupNorm(2, 4, eps=1e-05, affine=True)"),
+    ("GroupNorm", (4, 4, 1e-3, False), {}, SERIES, "GroupNorm(4, 4, eps=0.001, affine=False)"),
+    ("GroupNorm", (1, 4), {"bias": False}, (5, 4), "GroupNorm(1, 4, eps=1e-05, affine=True)"),
+    (
+        "LocalResponseNorm", (3, 0.5, 0.75, 2.0), {}, IMAGES,
+        "LocalResponseNorm(3, alpha=0.5, beta=0.75, k=2.0)",
+    ),
+    *(
+        (f"{kind}", (0.0,), {}, IMAGES, f"{kind}(p=0.0, inplace=False)")
+        for kind in ("Dropout2d", "AlphaDropout", "FeatureAlphaDropout")
+    ),
+    ("Dropout1d", (0.0, True), {}, SERIES, "Dropout1d(p=0.0, inplace=True)"),
+    ("Dropout3d", (1.0,), {}, VOLUMES, "Dropout3d(p=1.0, inplace=False)"),
+    ("Softmax2d", (), {}, IMAGES, "Softmax2d()"),
+    ("Softmax2d", (), {}, IMAGES[1:], "Softmax2d()"),
+    ("RReLU", (0.25, 0.25), {}, (3, 4), "RReLU(lower=0.25, upper=0.25)"),
+    ("RReLU", (0.5, 0.5, True), {}, (3, 4), "RReLU(lower=0.5, upper=0.5, inplace=True)"),
 ]
 IDS = [f"{i}-{layer[4].partition('(')[0]}" for i, layer in enumerate(LAYERS)]
 each_layer = pytest.mark.parametrize(("name", "args", "kwargs", "shape", "text"), LAYERS, ids=IDS)
@@ -498,64 +540,6 @@ class TestBatchNorm:
     def test_wrong_channels(self) -> None:
         with pytest.raises(RuntimeError, match="batch_norm"):
             nn.BatchNorm2d(3)(tg.zeros(2, 4, 5, 5))
-
-
-class TestLosses:
-    scores = draw((5, 3)).astype(np.float32)
-    labels = np.array([0, 2, 1, 1, -100])
-    weight = np.array([0.5, 1.0, 2.0], np.float32)
-
-    @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-    def test_are_the_functions(self, reduction: str) -> None:
-        x, t, w = tg.tensor(self.scores), tg.tensor(self.labels), tg.tensor(self.weight)
-        same(
-            nn.CrossEntropyLoss(w, ignore_index=1, reduction=reduction, label_smoothing=0.2)(x, t.abs() % 3),
-            F.cross_entropy(x, t.abs() % 3, w, ignore_index=1, reduction=reduction, label_smoothing=0.2),
-        )
-        same(
-            nn.NLLLoss(w, reduction=reduction)(x, t),
-            F.nll_loss(x, t, w, reduction=reduction),
-        )
-        same(nn.MSELoss(reduction=reduction)(x, 2 * x), F.mse_loss(x, 2 * x, reduction=reduction))
-
-    def test_weight_is_a_buffer(self) -> None:
-        loss = nn.CrossEntropyLoss(tg.tensor(self.weight))
-        assert list(loss.state_dict()) == ["weight"]
-        assert not list(loss.parameters())
-        assert loss.double().weight.dtype == tg.float64
-        assert not nn.NLLLoss().state_dict()
-
-    @pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss", "MSELoss"])
-    def test_repr(self, name: str) -> None:
-        assert repr(getattr(nn, name)()) == f"{name}()"
-
-    @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-    @pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
-    @pytest.mark.parametrize("weighted", [False, True])
-    def test_as_pytorch(self, name: str, reduction: str, weighted: bool) -> None:
-        torch = pytest.importorskip("torch")
-        a, b = tg.tensor(self.scores, requires_grad=True), torch.tensor(self.scores, requires_grad=True)
-        mine = getattr(nn, name)(tg.tensor(self.weight) if weighted else None, reduction=reduction)
-        weight = torch.tensor(self.weight) if weighted else None
-        other = getattr(torch.nn, name)(weight, reduction=reduction)
-        out, expected = mine(a, tg.tensor(self.labels)), other(b, torch.tensor(self.labels))
-        np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-5)
-        out.sum().backward()
-        expected.sum().backward()
-        np.testing.assert_allclose(a.grad.data, b.grad.numpy(), rtol=1e-4, atol=1e-6)
-
-    def test_options_are_named(self) -> None:  # PyTorch has `size_average` in their place
-        for make in (
-            lambda: nn.CrossEntropyLoss(None, 1),
-            lambda: nn.NLLLoss(None, 1),
-            lambda: nn.MSELoss("sum"),
-        ):
-            with pytest.raises(TypeError, match="positional"):
-                make()
-
-    def test_errors(self) -> None:
-        with pytest.raises(ValueError, match="reduction"):
-            nn.MSELoss(reduction="average")(tg.ones(1), tg.ones(1))
 
 
 class TestParameter:
