@@ -297,16 +297,70 @@ def test_return_indices():
     assert indices.tolist() == [[[[5, 7], [13, 15]]]]
 
 
+def test_a_window_that_steps_over_its_image():
+    x = tg.ones(1, 1, requires_grad=True)
+    out, indices = F.max_pool1d(x, 2, 1, padding=1, dilation=2, return_indices=True)
+    assert out.tolist() == [[-math.inf]]
+    assert indices.tolist() == [[0]]
+    out.sum().backward()
+    assert x.grad.tolist() == [[0.0]]
+
+
+@pytest.mark.parametrize("pool", [F.max_pool1d, F.adaptive_max_pool1d])
+def test_where_the_gradient_of_a_maximum_goes(pool):
+    nan = math.nan
+    x = tg.tensor([[1.0, 3.0, 3.0, 2.0, nan, 5.0]], requires_grad=True)
+    out = pool(x, 3 if pool is F.max_pool1d else 2)
+    np.testing.assert_array_equal(out.data, [[3.0, nan]])
+    out.backward(tg.tensor([[7.0, 8.0]]))
+    assert x.grad.tolist() == [[0.0, 7.0, 0.0, 0.0, 8.0, 0.0]]
+
+
+def test_unpooling_undoes_pooling():
+    x = tg.arange(1.0, 26).reshape(1, 5, 5)
+    out, indices = F.max_pool2d(x, 2, return_indices=True)
+    back = F.max_unpool2d(out, indices, 2, output_size=(5, 5))
+    assert back.shape == x.shape
+    again = F.max_pool2d(back, 2)
+    assert again.tolist() == out.tolist()
+    assert back.sum().item() == out.sum().item()
+    assert F.max_unpool2d(out, indices.clamp(max=15), 2).shape == (1, 4, 4)
+
+
+def test_of_two_maxima_for_one_place_the_last_stays_and_both_get_its_gradient():
+    x = tg.tensor([[5.0, 6.0, 7.0]], requires_grad=True)
+    out = F.max_unpool1d(x, tg.tensor([[1, 1, 4]]), 2)
+    assert out.tolist() == [[0.0, 6.0, 0.0, 0.0, 7.0, 0.0]]
+    out.backward(tg.arange(6.0).reshape(1, 6))
+    assert x.grad.tolist() == [[1.0, 1.0, 4.0]]
+
+
+def test_integers():
+    x = tg.tensor([[-7, 2, 3, 4]])
+    assert F.max_pool1d(x, 2).tolist() == [[2, 4]]
+    assert F.avg_pool1d(x, 2).tolist() == [[-2, 3]]  # towards zero
+    assert F.avg_pool1d(x, 2).dtype == tg.int64
+
+
 @pytest.mark.parametrize("dtype", [tg.float16, tg.float32, tg.float64])
 def test_the_dtype_stays(dtype):
     x = tg.ones(1, 2, 5, 5, dtype=dtype, requires_grad=True)
-    for out in (F.max_pool2d(x, 2), F.avg_pool2d(x, 2), F.adaptive_avg_pool2d(x, 3)):
+    for out in (
+        F.max_pool2d(x, 2),
+        F.avg_pool2d(x, 2),
+        F.lp_pool2d(x, 2, 2),
+        F.adaptive_avg_pool2d(x, 3),
+        F.adaptive_max_pool2d(x, 3),
+        F.max_unpool2d(x, tg.arange(25).expand(1, 2, 25).reshape(1, 2, 5, 5), 2),
+    ):
         assert out.dtype == dtype
         out.sum().backward()
         assert x.grad.dtype == dtype
 
 
 X = tg.zeros(1, 1, 4, 4)
+Z = tg.zeros(1, 1, 2, 2, dtype=tg.int64)
+INTEGERS = tg.ones(1, 4, dtype=tg.int64)
 
 
 @pytest.mark.parametrize(
@@ -317,11 +371,27 @@ X = tg.zeros(1, 1, 4, 4)
         (lambda: F.max_pool2d(X, 0), RuntimeError, "kernel_size must be at least 1"),
         (lambda: F.max_pool2d(X, 2, stride=0), RuntimeError, "stride must be at least 1"),
         (lambda: F.max_pool2d(tg.zeros(4, 4), 2), RuntimeError, r"input must be \(N, C, H, W\)"),
+        (lambda: F.max_pool1d(X, 2), RuntimeError, r"input must be \(N, C, L\)"),
         (lambda: F.max_pool2d(tg.zeros(1, 1, 0, 4), 2), RuntimeError, "with C, H, W > 0"),
+        (lambda: F.max_pool3d([1.0], 2), TypeError, "input must be a Tensor, got list"),
+        (lambda: F.max_pool1d(INTEGERS.bool(), 2), RuntimeError, "of numbers, got bool"),
         (lambda: F.avg_pool2d(X, "2"), TypeError, "kernel_size must be an int"),
+        (lambda: F.avg_pool2d(X, (2, 2, 2)), RuntimeError, "kernel_size must be an int or 2 ints"),
         (lambda: F.avg_pool2d(X, 2, divisor_override=0), RuntimeError, "must not be 0"),
+        (lambda: F.lp_pool2d(X, 2, 5), RuntimeError, "lp_pool2d: the window"),
         (lambda: F.adaptive_avg_pool2d(X, (1, 2, 3)), RuntimeError, "output_size must be"),
         (lambda: F.adaptive_avg_pool2d(X, -1), RuntimeError, "output_size must be at least 0"),
+        (lambda: F.adaptive_max_pool1d(INTEGERS, 2), RuntimeError, "must be floating, got int64"),
+        (lambda: F.max_unpool1d(INTEGERS, INTEGERS, 2), RuntimeError, "must be floating"),
+        (lambda: F.max_unpool2d(X, Z, 2), RuntimeError, r"input's shape \(1, 1, 4, 4\), got int64"),
+        (lambda: F.max_unpool2d(X, X, 2), RuntimeError, "must be int64 .* got float32"),
+        (lambda: F.max_unpool2d(X, [1], 2), TypeError, "indices must be a Tensor, .* got list"),
+        (lambda: F.max_unpool2d(X, 1, 2), RuntimeError, r"got int64 of \(\)"),
+        (lambda: F.max_unpool2d(Z * 1.0, Z + 16, 2), RuntimeError, r"index 16 .* output \(4, 4\)"),
+        (lambda: F.max_unpool2d(Z * 1.0, Z - 1, 2), RuntimeError, "index -1 is out"),
+        (lambda: F.max_unpool2d(Z * 1.0, Z, 2, padding=2), RuntimeError, r"have size \(0, 0\)"),
+        (lambda: F.max_unpool2d(Z * 1.0, Z, 2, output_size=(4, 6)), ValueError, "less than the stride"),
+        (lambda: F.max_unpool2d(Z * 1.0, Z, 2, output_size=(4,)), ValueError, "must be 2 or 4 ints"),
     ],
 )
 def test_errors(call, error, message):
@@ -329,29 +399,52 @@ def test_errors(call, error, message):
         call()
 
 
-def test_an_empty_batch():
-    for out in (F.max_pool2d(tg.zeros(0, 1, 4, 4), 2), F.avg_pool2d(tg.zeros(0, 1, 4, 4), 2)):
-        assert out.shape == (0, 1, 2, 2)
+def test_nothing_in_nothing_out():
+    for pool in (F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        assert pool(tg.zeros(0, 1, 4, 4), 2).shape == (0, 1, 2, 2)
+    assert F.max_unpool2d(Z[:0] * 1.0, Z[:0], 2).shape == (0, 1, 4, 4)
+    for pool in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        assert pool(X, (0, 2)).shape == (1, 1, 0, 2)
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_against_pytorch(seed):
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_against_pytorch(seed, dims):
     torch = pytest.importorskip("torch")
-    x, window = drawn("max_pool2d", seed)
-    options = window._asdict()
-    options["kernel_size"] = options.pop("kernel")
+    x, window = drawn(f"max_pool{dims}d", seed)
+    kernel, stride, padding, dilation, ceil_mode = window
+    # PyTorch has errors, and places outside, for windows larger than the image
+    batch = x.shape[:-dims]
+    sides = [n + d * (k - 1) for n, d, k in zip(x.shape[-dims:], dilation, kernel, strict=True)]
+    x = np.random.default_rng(seed).standard_normal((*batch, *sides))
+    regions = [min(n, 3) for n in x.shape[-dims:]]
+    for name, *args in (
+        ("max_pool", kernel, stride, padding, dilation, ceil_mode, True),
+        ("avg_pool", kernel, stride, padding, ceil_mode, bool(seed % 2)),
+        ("adaptive_max_pool", regions, True),
+        ("adaptive_avg_pool", regions),
+    ):
+        ours, theirs = tg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        got = getattr(F, f"{name}{dims}d")(ours, *args)
+        expected = getattr(torch.nn.functional, f"{name}{dims}d")(theirs, *args)
+        if isinstance(got, tuple):
+            (got, indices), (expected, places) = got, expected
+            np.testing.assert_array_equal(indices.data, places.numpy())
+        np.testing.assert_allclose(got.data, expected.detach().numpy(), atol=1e-12)
+        (got * got).sum().backward()
+        (expected * expected).sum().backward()
+        np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("p", [2.0, 1.5, 3.0, math.inf, -math.inf])
+def test_lp_pool_against_pytorch(p):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).uniform(0.1, 2, (1, 2, 5, 4)) * (1 if p % 2 else -1)
     ours, theirs = tg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
-    out, indices = F.max_pool2d(ours, **options, return_indices=True)
-    expected, places = torch.nn.functional.max_pool2d(theirs, **options, return_indices=True)
-    np.testing.assert_array_equal(out.data, expected.detach().numpy())
-    np.testing.assert_array_equal(indices.data, places.numpy())
-    (out * out).sum().backward()
-    (expected * expected).sum().backward()
+    options = ((2, 3), 2, True)
+    got = F.lp_pool2d(ours, p, *options)
+    expected = torch.nn.functional.lp_pool2d(theirs, p, *options)
+    np.testing.assert_allclose(got.data, expected.detach().numpy())
+    got.sum().backward()
+    expected.sum().backward()
     np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy())
-    if window.dilation == (1, 1):
-        del options["dilation"]
-        out = F.avg_pool2d(ours, **options, count_include_pad=bool(seed % 2))
-        expected = torch.nn.functional.avg_pool2d(
-            theirs, **options, count_include_pad=bool(seed % 2)
-        )
-        np.testing.assert_allclose(out.data, expected.detach().numpy(), atol=1e-12)

@@ -111,7 +111,7 @@ def _max_pool(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.
     shape = window.output_shape(x.shape)
     taps = np.zeros_like(x, np.min_scalar_type(math.prod(window.kernel)), shape=shape)
     places = window.taps(x.shape)
-    if any(window.padding):  # a window's first tap may be outside
+    if not places or any(window.padding):  # a window's first tap may be outside
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         best = np.full_like(x, lowest, shape=shape)
         for number, outputs, _ in reversed(places):

@@ -19,8 +19,8 @@ from tinygrad_cnn.kernels.pool import Window
 
 from ._windows import Size, check_images, ntuple
 from .activation import relu
+from .along_dim import gather, scatter_add
 from .elementwise import abs, sign
-from .indexing import gather, scatter_add
 from .shape import flatten, reshape
 
 Regions = int | Sequence[int | None] | None
@@ -85,8 +85,19 @@ def _(draw):
     return x, kernel.max_pool(x, window)[1], window
 
 
-def _max_pool(dims: int, input: Any, *options: Any, return_indices: bool) -> Any:
-    window = _window(f"max_pool{dims}d", dims, input, *options)
+def _max_pool(
+    dims: int,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    window = _window(
+        f"max_pool{dims}d", dims, input, kernel_size, stride, padding, dilation, ceil_mode
+    )
     out, taps = _MAX_POOL[dims](input, window)
     if not return_indices:
         return out
@@ -111,9 +122,7 @@ def max_pool1d(
     >>> tg.nn.functional.max_pool1d(tg.tensor([[1.0, 4.0, 3.0, 2.0]]), 2)
     tensor([[4., 3.]])
     """
-    return _max_pool(
-        1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=return_indices
-    )
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
@@ -156,9 +165,7 @@ def max_pool2d(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    return _max_pool(
-        2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=return_indices
-    )
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
@@ -178,9 +185,7 @@ def max_pool3d(
     >>> tg.nn.functional.max_pool3d(tg.arange(8.0).reshape(1, 2, 2, 2), 2)
     tensor([[[[7.]]]])
     """
-    return _max_pool(
-        3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=return_indices
-    )
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _declare_adaptive_max_pool(dims: int) -> Op[..., Any]:
@@ -190,7 +195,10 @@ def _declare_adaptive_max_pool(dims: int) -> Op[..., Any]:
         return kernel.adaptive_max_pool(input, output_size)
 
     @adaptive_max_pool.gradient("input")
-    def _(g, indices, input_shape): return _add_at(g, indices, input_shape[-dims:])
+    def _(g, indices, input_shape):
+        flat: Any = np.zeros((*input_shape[:-dims], math.prod(input_shape[-dims:])), g.dtype)
+        flat = scatter_add(flat, -1, flatten(indices, -dims), flatten(g, -dims))
+        return reshape(flat, input_shape)
 
     @adaptive_max_pool.samples
     def _(draw):
@@ -201,21 +209,6 @@ def _declare_adaptive_max_pool(dims: int) -> Op[..., Any]:
 
 
 _ADAPTIVE_MAX_POOL = {dims: _declare_adaptive_max_pool(dims) for dims in (1, 2, 3)}
-
-
-def _add_at(g: Any, indices: Any, size: tuple[int, ...]) -> Any:
-    """Add each element of `g` (..., *out) at its index in a flattened image of `size`."""
-    first = g.ndim - len(size)
-    batch = g.shape[:first]
-    zeros = np.zeros((*batch, math.prod(size)), g.dtype)
-    flat = scatter_add(zeros, -1, flatten(indices, first), flatten(g, first))
-    return reshape(flat, (*batch, *size))
-
-
-def _pick_at(x: Any, indices: Any, dims: int) -> Any:
-    """Return the element at each index of the flattened images `x`: the transpose of `_add_at`."""
-    first = x.ndim - dims
-    return reshape(gather(flatten(x, first), -1, flatten(indices, first)), indices.shape)
 
 
 def _adaptive_max_pool(dims: int, input: Any, output_size: Any, return_indices: bool) -> Any:
@@ -289,17 +282,30 @@ def adaptive_max_pool3d(input: Array, output_size: Regions, return_indices: bool
 
 
 def _declare_max_unpool(dims: int) -> Op[..., Any]:
-    @op(name=f"max_unpool{dims}d", constant=("indices",))
+    name = f"max_unpool{dims}d"
+
+    @op(name=name, constant=("indices",))
     def max_unpool(input: Array, indices: Array, output_size: tuple[int, ...]) -> Any:
         """Return zeros of (..., *output_size) with each element of `input` at its index."""
-        batch, size = input.shape[:-dims], math.prod(output_size)
-        out = np.zeros((*batch, size), input.dtype)
+        if np.shape(indices) != input.shape or indices.dtype != np.int64:
+            raise RuntimeError(
+                f"{name}: indices must be int64 of the input's shape {input.shape}, "
+                f"got {np.result_type(indices)} of {np.shape(indices)}"
+            )
+        batch, count = input.shape[:-dims], math.prod(output_size)
+        outside = (indices < 0) | (indices >= count)
+        if outside.any():
+            raise RuntimeError(
+                f"{name}: index {indices[outside][0]} is out of range for the output {output_size}"
+            )
+        out = np.zeros((*batch, count), input.dtype)
         flat = (*batch, math.prod(input.shape[-dims:]))
         np.put_along_axis(out, indices.reshape(flat), input.reshape(flat), -1)
         return out.reshape(*batch, *output_size)
 
     @max_unpool.gradient("input")
-    def _(g, indices): return _pick_at(g, indices, dims)
+    def _(g, indices):
+        return reshape(gather(flatten(g, -dims), -1, flatten(indices, -dims)), indices.shape)
 
     @max_unpool.samples
     def _(draw):
@@ -322,13 +328,6 @@ def _max_unpool(
     name = f"max_unpool{dims}d"
     check_images(name, input, dims)
     _check_floating(name, input)
-    if not isinstance(indices, (Tensor, np.ndarray)):
-        raise TypeError(f"{name}: indices must be a Tensor, got {type(indices).__name__}")
-    if indices.dtype != np.int64 or indices.shape != input.shape:
-        raise RuntimeError(
-            f"{name}: indices must be int64 of the input's shape {input.shape}, "
-            f"got {indices.dtype} of {indices.shape}"
-        )
     sides = ntuple(name, "kernel_size", kernel_size, dims, 1)
     steps = sides if stride is None else ntuple(name, "stride", stride, dims, 1)
     pads = ntuple(name, "padding", padding, dims, 0)
@@ -341,16 +340,13 @@ def _max_unpool(
         if len(given) not in (dims, dims + 2):
             raise ValueError(f"{name}: output_size must be {dims} or {dims + 2} ints, got {given}")
         given = given[-dims:]
-        if any(abs(m - n) >= s for m, n, s in zip(given, size, steps, strict=True)):
+        if not all(-s < m - n < s for m, n, s in zip(given, size, steps, strict=True)):
             raise ValueError(
-                f"{name}: output_size {given} must be less than the stride {steps} from {size}"
+                f"{name}: output_size {given} must be less than the stride {steps} away from {size}"
             )
         size = given
-    numbers = indices.data if isinstance(indices, Tensor) else indices
-    outside = (numbers < 0) | (numbers >= math.prod(size))
-    if min(size) < 1 or outside.any():
-        wrong = f", got index {numbers[outside][0]}" if outside.any() else ""
-        raise RuntimeError(f"{name}: the output has size {size}{wrong}")
+    if min(size) < 1:
+        raise RuntimeError(f"{name}: the output would have size {size}")
     return _MAX_UNPOOL[dims](input, indices, size)
 
 
@@ -610,6 +606,9 @@ def _lp_pool(
     dims: int, input: Any, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Tensor:
     window = _window(f"lp_pool{dims}d", dims, input, kernel_size, stride, 0, 1, ceil_mode)
+    if math.isinf(norm_type):
+        side = math.copysign(1, norm_type)
+        return side * _MAX_POOL[dims](side * abs(input), window)[0]
     mean = _AVG_POOL[dims](input**norm_type, window, True, None)
     # sign(x) * relu(abs(x)) is x, but lets no gradient through where that is 0
     return (sign(mean) * relu(abs(mean)) * math.prod(window.kernel)) ** (1 / norm_type)
@@ -643,7 +642,7 @@ def lp_pool2d(
     """Return ``sum(x ** p) ** (1 / p)`` of each window: the p-norm, for an even p.
 
     With ceil_mode, what sticks out counts as the mean of the rest. Where the sum is 0, so is the
-    gradient.
+    gradient. For an infinite p it is the largest absolute value (the smallest, for -inf).
 
     Parameters
     ----------
