@@ -138,23 +138,23 @@ def contributions(point, size, mode, padding_mode, align_corners, orders):
 @pytest.mark.oracle("grid_sample")
 @pytest.mark.parametrize("seed", range(150))
 def test_grid_sample_against_loops(seed):
-    x, grid, *options = drawn("grid_sample", seed)
+    x, grid, sampling = drawn("grid_sample", seed)
     expected = np.zeros((*x.shape[:2], *grid.shape[1:-1]))
     for n, *place in np.ndindex(grid.shape[:-1]):
-        for pixel, weight in contributions(grid[(n, *place)], x.shape[2:], *options):
+        for pixel, weight in contributions(grid[(n, *place)], x.shape[2:], *sampling):
             expected[(n, slice(None), *place)] += weight * x[(n, slice(None), *pixel)]
-    np.testing.assert_allclose(registry["grid_sample"](x, grid, *options), expected, atol=1e-8)
+    np.testing.assert_allclose(registry["grid_sample"](x, grid, sampling), expected, atol=1e-8)
 
 
 @pytest.mark.oracle("grid_sample_input")
 @pytest.mark.parametrize("seed", range(150))
 def test_grid_sample_input_against_loops(seed):
-    g, grid, shape, *options = drawn("grid_sample_input", seed)
+    g, grid, shape, sampling = drawn("grid_sample_input", seed)
     expected = np.zeros(shape)
     for n, *place in np.ndindex(grid.shape[:-1]):
-        for pixel, weight in contributions(grid[(n, *place)], shape[2:], *options):
+        for pixel, weight in contributions(grid[(n, *place)], shape[2:], *sampling):
             expected[(n, slice(None), *pixel)] += weight * g[(n, slice(None), *place)]
-    out = registry["grid_sample_input"](g, grid, shape, *options)
+    out = registry["grid_sample_input"](g, grid, shape, sampling)
     np.testing.assert_allclose(out, expected, atol=1e-8)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from tinygrad_cnn.core.tensor import Tensor
 
 from .elementwise import quiet
 from .interpolate import taps
+from .joining import stack
 from .linalg import matmul, require_tensors
 from .reduce import sum
-from .shape import reshape, stack
+from .shape import reshape
 
 # -- affine_grid -------------------------------------------------------------------------------
 
@@ -97,27 +98,35 @@ def _base_grid(size: Sequence[int], align_corners: bool | None, dtype: np.dtype)
 
 # -- grid_sample -------------------------------------------------------------------------------
 
-# Sampled is  out[p] = sum over taps of  w(x) v(y) input[tap],  (x, y) = grid[p], with piecewise
-# polynomials w and v. `orders` asks for derivatives of these: w' v with (0, 1), its axes being
-# those of the input, as the gradient with respect to the grid needs. So the set is closed.
+class Sampling(NamedTuple):
+    """How `grid_sample` samples.
+
+    It is a sum over taps, ``out[p] = sum of w(x) v(y) input[tap]`` with ``(x, y) = grid[p]``, and
+    the weights are polynomials, piece by piece. The gradient of the grid needs their derivatives:
+    so these are what is sampled with where `orders` asks for it, and the set is closed.
+    """
+
+    kernel: str
+    padding_mode: str
+    align_corners: bool
+    orders: tuple[int, ...]
+    """Of the weights' derivatives, for each axis of the image."""
+
+    def derivative(self, axis: int) -> Sampling:
+        """Return the same with weights differentiated once more along `axis`."""
+        orders = [order + (k == axis) for k, order in enumerate(self.orders)]
+        return self._replace(orders=tuple(orders))
 
 
 @op(name="grid_sample")
 @quiet
-def _grid_sample(
-    input: Array,
-    grid: Array,
-    mode: str,
-    padding_mode: str,
-    align_corners: bool,
-    orders: tuple[int, ...],
-) -> Any:
+def _grid_sample(input: Array, grid: Array, sampling: Sampling) -> Any:
     n, channels, *size = input.shape
     dtype = np.result_type(input.dtype, np.float32)
     pixels, image = _outlined((channels, n, *size), dtype)
     image[...] = input.swapaxes(0, 1)
     out = np.zeros((channels, grid.size // len(size)), dtype)
-    for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
+    for place, weight in _taps(grid, size, sampling):
         part = np.take(pixels, place, 1)
         part *= weight
         out += part
@@ -126,80 +135,61 @@ def _grid_sample(
 
 
 @_grid_sample.gradient("input")
-def _(g, grid, input_shape, mode, padding_mode, align_corners, orders):
-    return grid_sample_input(g, grid, input_shape, mode, padding_mode, align_corners, orders)
+def _(g, grid, input_shape, sampling): return grid_sample_input(g, grid, input_shape, sampling)
 
 
 @_grid_sample.gradient("grid")
-def _(g, input, grid, mode, padding_mode, align_corners, orders):
-    return _grid_gradient(g, input, grid, mode, padding_mode, align_corners, orders)
+def _(g, input, grid, sampling): return _grid_gradient(g, input, grid, sampling)
 
 
 @op
 @quiet
 def grid_sample_input(
-    cotangent: Array,
-    grid: Array,
-    input_shape: tuple[int, ...],
-    mode: str,
-    padding_mode: str,
-    align_corners: bool,
-    orders: tuple[int, ...],
+    cotangent: Array, grid: Array, input_shape: tuple[int, ...], sampling: Sampling
 ) -> Any:
     """Return the gradient of `grid_sample` with respect to its input, of shape `input_shape`."""
     n, channels, *size = input_shape
     g = cotangent.swapaxes(0, 1).reshape(channels, grid.size // len(size))
     pixels, image = _outlined((channels, n, *size), np.dtype(np.float64))
-    for place, weight in _taps(grid, size, mode, padding_mode, align_corners, orders):
+    for place, weight in _taps(grid, size, sampling):
         for total, row in zip(pixels, g * weight, strict=True):
             total += np.bincount(place, row, total.size)
     return np.ascontiguousarray(image.swapaxes(0, 1), cotangent.dtype)
 
 
 @grid_sample_input.gradient("cotangent")
-def _(g, grid, mode, padding_mode, align_corners, orders):
-    return _grid_sample(g, grid, mode, padding_mode, align_corners, orders)
+def _(g, grid, sampling): return _grid_sample(g, grid, sampling)
 
 
 @grid_sample_input.gradient("grid")
-def _(g, cotangent, grid, mode, padding_mode, align_corners, orders):
-    return _grid_gradient(cotangent, g, grid, mode, padding_mode, align_corners, orders)
+def _(g, cotangent, grid, sampling): return _grid_gradient(cotangent, g, grid, sampling)
 
 
-def _grid_gradient(
-    g: Any,
-    input: Any,
-    grid: Any,
-    mode: str,
-    padding_mode: str,
-    align_corners: bool,
-    orders: tuple[int, ...],
-) -> Any:
+def _grid_gradient(g: Any, input: Any, grid: Any, sampling: Sampling) -> Any:
     """Return the gradient of ``sum(g * grid_sample(input, grid))`` with respect to the grid."""
-    slopes = []
-    for axis in range(len(orders)):
-        higher = tuple(order + (k == axis) for k, order in enumerate(orders))
-        slope = _grid_sample(input, grid, mode, padding_mode, align_corners, higher)
-        slopes.append(sum(g * slope, 1))
+    slopes = [
+        sum(g * _grid_sample(input, grid, sampling.derivative(axis)), 1)
+        for axis in range(grid.shape[-1])
+    ]
     return stack(slopes[::-1], -1)  # points are (x, y), axes are (H, W)
 
 
 @_grid_sample.samples
 def _(draw):
-    shape, grid, options = _draw_case(draw)
-    return draw.array(shape), grid, *options
+    shape, grid, sampling = _draw_case(draw)
+    return draw.array(shape), grid, sampling
 
 
 @grid_sample_input.samples
 def _(draw):
-    shape, grid, options = _draw_case(draw)
-    return draw.array((*shape[:2], *grid.shape[1:-1])), grid, shape, *options
+    shape, grid, sampling = _draw_case(draw)
+    return draw.array((*shape[:2], *grid.shape[1:-1])), grid, shape, sampling
 
 
-def _draw_case(draw: Any) -> tuple[tuple[int, ...], np.ndarray, tuple[Any, ...]]:
+def _draw_case(draw: Any) -> tuple[tuple[int, ...], np.ndarray, Sampling]:
     shape = draw.shape(4, 5)
     size = shape[2:]
-    mode = draw.choice(["linear", "nearest", "cubic"])
+    kernel = draw.choice(["linear", "nearest", "cubic"])
     align_corners = draw.boolean()
     points = (shape[0], *(draw.integer(1, 3) for _ in size))
     grid = np.empty((*points, len(size)))
@@ -210,7 +200,7 @@ def _draw_case(draw: Any) -> tuple[tuple[int, ...], np.ndarray, tuple[Any, ...]]
         grid[..., k] = 2 * pixels / max(n - 1, 1) - 1 if align_corners else (2 * pixels + 1) / n - 1
     orders = tuple(draw.integer(0, 1) for _ in size) if draw.boolean() else (0,) * len(size)
     padding_mode = draw.choice(["zeros", "border", "reflection"])
-    return shape, grid, (mode, padding_mode, align_corners, orders)
+    return shape, grid, Sampling(kernel, padding_mode, align_corners, orders)
 
 
 def _outlined(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
@@ -218,26 +208,20 @@ def _outlined(shape: tuple[int, ...], dtype: np.dtype) -> tuple[np.ndarray, np.n
 
     The images have one pixel more at the end of each axis, for what is outside.
     """
-    channels, n, *size = shape
-    outlined = np.zeros((channels, n, *(m + 1 for m in size)), dtype)
-    inside = outlined[(..., *map(slice, size))]
-    return outlined.reshape(channels, math.prod(outlined.shape[1:])), inside
+    outlined = np.zeros((*shape[:2], *(m + 1 for m in shape[2:])), dtype)
+    pixels = outlined.reshape(shape[0], math.prod(outlined.shape[1:]))
+    return pixels, outlined[tuple(map(slice, shape))]
 
 
 def _taps(
-    grid: np.ndarray,
-    size: Sequence[int],
-    mode: str,
-    padding_mode: str,
-    align_corners: bool,
-    orders: tuple[int, ...],
+    grid: np.ndarray, size: Sequence[int], sampling: Sampling
 ) -> list[tuple[np.ndarray, Any]]:
     """Return, for each tap, its places among the pixels of `_outlined` and its weights, (points,)."""
     points = grid.reshape(-1, len(size)).astype(np.result_type(grid.dtype, np.float32), copy=False)
     image = np.repeat(np.arange(len(grid)), math.prod(grid.shape[1:-1]))
     combined: list[tuple[np.ndarray, Any]] = [(image, 1)]
     for axis, n in enumerate(size):
-        along = _axis_taps(points[:, -1 - axis], n, mode, padding_mode, align_corners, orders[axis])
+        along = _axis_taps(points[:, -1 - axis], n, sampling, sampling.orders[axis])
         combined = [
             (place * (n + 1) + position, weight * factor)
             for place, weight in combined
@@ -247,35 +231,34 @@ def _taps(
 
 
 def _axis_taps(
-    coordinates: np.ndarray, n: int, mode: str, padding_mode: str, align_corners: bool, order: int
+    coordinates: np.ndarray, n: int, sampling: Sampling, order: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return positions along an axis, `n` outside, and weights, both (taps, points)."""
-    if align_corners:
+    kernel = sampling.kernel
+    if sampling.align_corners:
         x, slope = (coordinates + 1) / 2 * (n - 1), (n - 1) / 2
     else:
         x, slope = ((coordinates + 1) * n - 1) / 2, n / 2
-    if mode != "cubic":  # there not the point is moved into the image, but each of its taps
-        x, turn = _into_image(x, n, padding_mode, align_corners)
+    if kernel != "cubic":  # there not the point is moved into the image, but each of its taps
+        x, turn = _into_image(x, n, sampling)
         slope = slope * turn
-    base = np.rint(x) if mode == "nearest" else np.floor(x)
-    positions, weights = taps(mode, base, x - base, order)
-    if mode == "cubic":
-        positions, _ = _into_image(positions, n, padding_mode, align_corners)
+    base = np.rint(x) if kernel == "nearest" else np.floor(x)
+    positions, weights = taps(kernel, base, x - base, order)
+    if kernel == "cubic":
+        positions, _ = _into_image(positions, n, sampling)
     if order:
         weights = weights * slope**order
     inside = (positions >= 0) & (positions < n)
     return np.where(inside, positions, n).astype(np.intp), weights
 
 
-def _into_image(
-    x: np.ndarray, n: int, padding_mode: str, align_corners: bool
-) -> tuple[np.ndarray, Any]:
+def _into_image(x: np.ndarray, n: int, sampling: Sampling) -> tuple[np.ndarray, Any]:
     """Return positions moved into the image, by padding mode, and the derivative of that by x."""
-    if padding_mode == "zeros":
+    if sampling.padding_mode == "zeros":
         return x, 1
     turn: Any = 1
-    if padding_mode == "reflection":
-        low, span = (0, n - 1) if align_corners else (-0.5, n)
+    if sampling.padding_mode == "reflection":
+        low, span = (0, n - 1) if sampling.align_corners else (-0.5, n)
         if span == 0:
             return np.zeros_like(x), 0
         distance = np.abs(x - low)
@@ -362,5 +345,5 @@ def grid_sample(
         )
     if mode == "bicubic" and axes == 3:
         raise RuntimeError("grid_sample: mode bicubic takes images of two axes, got three")
-    kernel = _MODES[mode]
-    return _grid_sample(input, grid, kernel, padding_mode, bool(align_corners), (0,) * axes)
+    sampling = Sampling(_MODES[mode], padding_mode, bool(align_corners), (0,) * axes)
+    return _grid_sample(input, grid, sampling)

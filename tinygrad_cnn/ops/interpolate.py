@@ -292,9 +292,8 @@ def interpolate(
     if input.dtype.kind != "f" and not (nearest and input.dtype == np.uint8):
         raise RuntimeError(f"interpolate: mode {mode!r} does not take {input.dtype}")
     if mode == "area":
-        return (pool.adaptive_avg_pool1d, pool.adaptive_avg_pool2d, pool.adaptive_avg_pool3d)[
-            len(shape) - 1
-        ](input, sizes)
+        means = (pool.adaptive_avg_pool1d, pool.adaptive_avg_pool2d, pool.adaptive_avg_pool3d)
+        return means[len(shape) - 1](input, sizes)
     kernel = mode if nearest else "cubic" if mode == "bicubic" else "linear"
     aligned = bool(align_corners)
     steps = tuple(
