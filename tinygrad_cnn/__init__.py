@@ -140,6 +140,13 @@ from .ops.devices import (
     device as device,
     get_default_device as get_default_device,
 )
+from .ops.diagonals import (
+    diag as diag,
+    diag_embed as diag_embed,
+    diagonal as diagonal,
+    tril as tril,
+    triu as triu,
+)
 from .ops.distance import (
     cdist as cdist,
     cosine_similarity as cosine_similarity,
@@ -221,6 +228,21 @@ from .ops.interop import (
     is_nonzero as is_nonzero,
     is_tensor as is_tensor,
     numel as numel,
+)
+from .ops.joining import (
+    cat as cat,
+    chunk as chunk,
+    dstack as dstack,
+    hstack as hstack,
+    meshgrid as meshgrid,
+    narrow as narrow,
+    roll as roll,
+    rot90 as rot90,
+    split as split,
+    stack as stack,
+    tensor_split as tensor_split,
+    unbind as unbind,
+    vstack as vstack,
 )
 from .ops.linalg import (
     addmm as addmm,
@@ -308,40 +330,22 @@ from .ops.scan import (
 )
 from .ops.shape import (
     broadcast_to as broadcast_to,
-    cat as cat,
-    chunk as chunk,
     clone as clone,
-    diag as diag,
-    diag_embed as diag_embed,
-    diagonal as diagonal,
-    dstack as dstack,
     flatten as flatten,
     flip as flip,
-    hstack as hstack,
-    meshgrid as meshgrid,
     movedim as movedim,
-    narrow as narrow,
     permute as permute,
     ravel as ravel,
     repeat_interleave as repeat_interleave,
     reshape as reshape,
-    roll as roll,
-    rot90 as rot90,
-    split as split,
     squeeze as squeeze,
-    stack as stack,
     swapaxes as swapaxes,
     swapdims as swapdims,
     t as t,
-    tensor_split as tensor_split,
     tile as tile,
     transpose as transpose,
-    tril as tril,
-    triu as triu,
-    unbind as unbind,
     unflatten as unflatten,
     unsqueeze as unsqueeze,
-    vstack as vstack,
 )
 from .ops.special import (
     copysign as copysign,

@@ -100,6 +100,7 @@ from tinygrad_cnn.ops.norm import (
     normalize as normalize,
     rms_norm as rms_norm,
 )
+from tinygrad_cnn.ops.padding import pad as pad
 from tinygrad_cnn.ops.pool import (
     adaptive_avg_pool1d as adaptive_avg_pool1d,
     adaptive_avg_pool2d as adaptive_avg_pool2d,
@@ -128,7 +129,6 @@ from tinygrad_cnn.ops.regression_loss import (
     poisson_nll_loss as poisson_nll_loss,
     smooth_l1_loss as smooth_l1_loss,
 )
-from tinygrad_cnn.ops.shape import pad as pad
 
 upsample = interpolate  # its older name
 

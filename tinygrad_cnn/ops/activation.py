@@ -11,7 +11,7 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.random import default_generator
 
-from . import shape
+from . import joining, shape
 from ._dims import normalize_dim
 from .elementwise import abs, clamp, exp, quiet, square, where
 from .math import erfc
@@ -697,5 +697,5 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     side = input.shape[dim]
     if side % 2:
         raise RuntimeError(f"glu: dim {dim} has size {side}, which is odd")
-    values, gates = shape.split(input, side // 2, dim)
+    values, gates = joining.split(input, side // 2, dim)
     return values * sigmoid(gates)

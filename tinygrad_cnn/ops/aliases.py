@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_cnn.core.op import method
 
-from . import elementwise, linalg, math, shape
+from . import elementwise, joining, linalg, math, shape
 
 absolute = method("absolute", inplace=True)(elementwise.abs)
 arccos = method("arccos", inplace=True)(math.acos)
@@ -15,7 +15,7 @@ arctan = method("arctan", inplace=True)(math.atan)
 arctan2 = method("arctan2", inplace=True)(math.atan2)
 arctanh = method("arctanh", inplace=True)(math.atanh)
 clip = method("clip", inplace=True)(elementwise.clamp)
-concat = concatenate = shape.cat
+concat = concatenate = joining.cat
 divide = method("divide", inplace=True)(elementwise.div)
 fix = method("fix", inplace=True)(math.trunc)
 ger = method("ger")(linalg.outer)
@@ -27,5 +27,5 @@ moveaxis = method("moveaxis")(shape.movedim)
 multiply = method("multiply", inplace=True)(elementwise.mul)
 negative = method("negative", inplace=True)(elementwise.neg)
 not_equal = method("not_equal")(elementwise.ne)
-row_stack = shape.vstack
+row_stack = joining.vstack
 subtract = method("subtract", inplace=True)(elementwise.sub)

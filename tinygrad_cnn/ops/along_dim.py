@@ -13,9 +13,10 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import normalize_dim
+from .diagonals import diagonal, diagonal_backward
 from .elementwise import mul, where
 from .indexing import filling, getitem, index_put
-from .shape import broadcast_to, diagonal, diagonal_backward, reshape
+from .shape import broadcast_to, reshape
 
 # -- elements ----------------------------------------------------------------------------------
 

@@ -13,11 +13,13 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import normalize_dims
+from .diagonals import diag_embed, tril, triu
 from .elementwise import abs, where
 from .extrema import amax, amin
+from .joining import cat
 from .linalg import require_tensors
 from .reduce import any, sum, vector_norm
-from .shape import cat, convert, diag_embed, movedim, tril, triu, unsqueeze
+from .shape import convert, movedim, unsqueeze
 
 
 class LinAlgError(RuntimeError):

@@ -12,9 +12,11 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import normalize_dim
+from .diagonals import diagonal
 from .elementwise import mul
+from .joining import roll
 from .reduce import sum
-from .shape import broadcast_to, diagonal, reshape, roll, sum_to_size, unsqueeze
+from .shape import broadcast_to, reshape, sum_to_size, unsqueeze
 
 # -- matmul ------------------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place
 
 from .elementwise import clamp, rsqrt, square
+from .padding import pad
 from .reduce import mean, vector_norm
-from .shape import broadcast_to, convert, pad, reshape
+from .shape import broadcast_to, convert, reshape
 
 # A channel is an index of dimension 1 of (N, C, ...); per channel means shape (C,).
 

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
-from . import shape
+from . import diagonals, joining, shape
 from ._dims import normalize_dim
 from .along_dim import gather
 from .elementwise import exp, quiet, where
@@ -53,7 +53,7 @@ def _(g, input, out, dim):
     rows = shape.unsqueeze(shape.movedim(input, dim, -1), -2)
     ends = shape.unsqueeze(shape.movedim(g, dim, -1), -2)
     others = _cumprod(where(np.eye(rows.shape[-1], dtype=bool), 1, rows), -1)
-    return shape.movedim(sum(shape.triu(others) * ends, -1), -1, dim)
+    return shape.movedim(sum(diagonals.triu(others) * ends, -1), -1, dim)
 
 
 def _accumulate(name: str, function: np.ufunc, input: Any, dim: int) -> Any:
@@ -262,10 +262,10 @@ def diff(
     if {part.ndim for part in parts} != {input.ndim}:
         shapes = [part.shape for part in parts]
         raise RuntimeError(f"diff: what is joined must have as many dimensions, got {shapes}")
-    result = shape.cat(parts, axis) if n and len(parts) > 1 else input
+    result = joining.cat(parts, axis) if n and len(parts) > 1 else input
     for _ in range(min(n, result.shape[axis])):
         rest = result.shape[axis] - 1
-        later, earlier = shape.narrow(result, axis, 1, rest), shape.narrow(result, axis, 0, rest)
+        later, earlier = joining.narrow(result, axis, 1, rest), joining.narrow(result, axis, 0, rest)
         result = later != earlier if result.dtype == bool else later - earlier
     return result
 

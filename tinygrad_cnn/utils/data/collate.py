@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.ops.shape import stack
+from tinygrad_cnn.ops.joining import stack
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
