@@ -10,10 +10,11 @@ from tinygrad_cnn.core.op import method
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import normalize_dims
+from .diagonals import diagonal
 from .elementwise import mul
 from .linalg import matmul, require_tensors
 from .reduce import sum
-from .shape import diagonal, permute, reshape, squeeze
+from .shape import permute, reshape
 
 Labels = list[Hashable]
 """The names of a tensor's dimensions: letters; for those of "...", -1, -2, ... from its end."""
@@ -77,7 +78,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     free = sorted({name for labels in named for name in labels if isinstance(name, int)})
     letters = terms.replace(",", "").replace(".", "")
     if arrow:
-        wanted = _labels(equation, result, None, free)
+        before, dots, after = _split(equation, result)
+        wanted = [*before, *(free if dots else ()), *after]
         if len(set(wanted)) < len(wanted) or not {*letters, *free}.issuperset(wanted):
             raise RuntimeError(
                 f"einsum: {equation!r} must name each dimension of the result once, "
@@ -114,24 +116,23 @@ def _from_lists(*arguments: Any) -> tuple[str, tuple[Any, ...]]:
     return equation, arguments[:count:2]
 
 
-def _labels(equation: str, term: str, ndim: int | None, free: Sequence[int] = ()) -> Labels:
-    """Return the label of each dimension that `term` names.
-
-    Its "..." stands for what the letters leave of `ndim`; in the result, for `free`.
-    """
+def _split(equation: str, term: str) -> tuple[str, str, str]:
+    """Return the letters before "...", that if it is there, and those after it."""
     before, dots, after = term.partition("...")
-    letters = before + after
-    if not all(name in _LETTERS for name in letters):
+    if not all(name in _LETTERS for name in before + after):
         raise RuntimeError(f"einsum: {equation!r} has more than letters and one '...' in {term!r}")
-    if ndim is not None:
-        unnamed = ndim - len(letters)
-        if unnamed < 0 or (unnamed > 0 and not dots):
-            raise RuntimeError(
-                f"einsum: {equation!r} names {len(letters)} dimensions in {term!r}, "
-                f"the operand has {ndim}"
-            )
-        free = range(-unnamed, 0)
-    return [*before, *(free if dots else ()), *after]
+    return before, dots, after
+
+
+def _labels(equation: str, term: str, ndim: int) -> Labels:
+    """Return the label of each dimension of the operand that `term` describes."""
+    before, dots, after = _split(equation, term)
+    count = len(before) + len(after)
+    if count > ndim or (count < ndim and not dots):
+        raise RuntimeError(
+            f"einsum: {equation!r} names {count} dimensions in {term!r}, the operand has {ndim}"
+        )
+    return [*before, *range(count - ndim, 0), *after]
 
 
 def _check_sizes(equation: str, named: Sequence[Labels], operands: Sequence[Tensor]) -> None:
@@ -174,11 +175,10 @@ def _contract(
     x: Any, x_labels: Labels, y: Any, y_labels: Labels, kept: set[Hashable]
 ) -> tuple[Any, Labels]:
     """Return the product of two tensors, summed over the dimensions that are not in `kept`."""
-    x_sizes, y_sizes = dict(zip(x_labels, x.shape)), dict(zip(y_labels, y.shape))  # noqa: B905
-    shared = [name for name in x_labels if name in y_sizes]
-    differing = [name for name in shared if x_sizes[name] != y_sizes[name]]
-    x, x_labels = _without_ones(x, x_labels, [name for name in differing if x_sizes[name] == 1])
-    y, y_labels = _without_ones(y, y_labels, [name for name in differing if y_sizes[name] == 1])
+    x_sizes, y_sizes = _sizes(x, x_labels), _sizes(y, y_labels)
+    # without a dimension of size 1 that broadcasts, the other's is not shared
+    x, x_labels = _summed(x, x_labels, [n for n in x_labels if x_sizes[n] != 1 or y_sizes.get(n, 1) == 1])
+    y, y_labels = _summed(y, y_labels, [n for n in y_labels if y_sizes[n] != 1 or x_sizes.get(n, 1) == 1])
     x, x_labels = _summed(x, x_labels, kept.union(y_labels))
     y, y_labels = _summed(y, y_labels, kept.union(x_labels))
     batch = [name for name in x_labels if name in y_labels and name in kept]
@@ -190,15 +190,12 @@ def _contract(
         _grouped(x, x_labels, batch, rows, summed), _grouped(y, y_labels, batch, summed, columns)
     )
     labels = [*batch, *rows, *columns]
-    sizes = {**dict(zip(x_labels, x.shape)), **dict(zip(y_labels, y.shape))}  # noqa: B905
+    sizes = _sizes(x, x_labels) | _sizes(y, y_labels)
     return reshape(product, tuple(sizes[name] for name in labels)), labels
 
 
-def _without_ones(x: Any, labels: Labels, names: list[Hashable]) -> tuple[Any, Labels]:
-    """Return `x` without the dimensions in `names`, which are of size 1 and broadcast."""
-    if names:
-        x = squeeze(x, tuple(labels.index(name) for name in names))
-    return x, [name for name in labels if name not in names]
+def _sizes(x: Any, labels: Labels) -> dict[Hashable, int]:
+    return dict(zip(labels, x.shape, strict=True))
 
 
 def _grouped(x: Any, labels: Labels, batch: Labels, rows: Labels, columns: Labels) -> Any:
