@@ -25,6 +25,9 @@ _USUAL = {
     "correction": 1,
     "reduction": "mean",
     "ignore_index": -100,
+    "align_corners": False,
+    "padding_mode": "zeros",
+    "orders": 0,  # grid_sample's weights as they are, not their derivatives
 }
 _LONGEST = 32  # characters of one option
 
