@@ -389,7 +389,7 @@ class TestState:
         assert str(error.value).split("\n") == [
             "load_state_dict: cannot load into Net:",
             "  missing: features.0.conv.bias, head.bias",
-            "  unexpected: head.extra, extra",
+            "  unexpected: extra, head.extra",
             "  features.0.bn.weight: the shape is (1,), the module has (2,)",
             "  head.weight: the shape is (8, 3), the module has (3, 8)",
         ]

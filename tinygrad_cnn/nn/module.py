@@ -12,12 +12,15 @@ import numpy as np
 from tinygrad_cnn.core.modes import scope
 from tinygrad_cnn.core.tensor import RemovableHandle, Tensor, as_array, changed_in_place
 
+from .hooks import Hook, Watch, register
 from .parameter import Parameter
 
 M = TypeVar("M", bound="Module")
 
 _paths: ContextVar[dict[int, str] | None] = ContextVar("paths", default=None)
 """While a module runs: the path, by id, of each module that the outermost running one holds."""
+_pending: ContextVar[list[tuple[Tensor, np.ndarray]]] = ContextVar("pending")
+"""While a state is loaded: the tensors that will be set, if nothing is wrong, and to what."""
 
 
 class IncompatibleKeys(NamedTuple):
@@ -66,19 +69,21 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _transient: set[str]
-    _forward_hooks: dict[int, Callable[..., Any]]
-    _forward_pre_hooks: dict[int, Callable[..., Any]]
+    _forward_hooks: OrderedDict[int, Hook]
+    _forward_pre_hooks: OrderedDict[int, Hook]
+    _backward_hooks: OrderedDict[int, Callable[..., Any]]
+    _backward_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _state_dict_hooks: OrderedDict[int, Callable[..., Any]]
+    _state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _load_state_dict_pre_hooks: OrderedDict[int, Callable[..., Any]]
+    _load_state_dict_post_hooks: OrderedDict[int, Callable[..., Any]]
+    _version = 1
 
     def __init__(self) -> None:
         self.__dict__.update(
-            training=True,
-            _parameters={},
-            _buffers={},
-            _modules={},
-            _transient=set(),
-            _forward_hooks={},
-            _forward_pre_hooks={},
+            training=True, _parameters={}, _buffers={}, _modules={}, _transient=set()
         )
+        self.__dict__.update({name: OrderedDict() for name in _HOOKS})
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; define it in the subclass.
@@ -106,16 +111,21 @@ class Module:
             scope.reset(token)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook in tuple(self._forward_pre_hooks.values()):
-            changed = hook(self, args)
-            if changed is not None:
+        for pre_hook in tuple(self._forward_pre_hooks.values()):
+            changed = pre_hook(self, args, kwargs)
+            if changed is not None and pre_hook.with_kwargs:
+                args, kwargs = changed
+            elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
+        watch = Watch(self) if self._backward_hooks or self._backward_pre_hooks else None
+        if watch:
+            args = watch.inputs(args)
         result = self.forward(*args, **kwargs)
         for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, result)
+            changed = hook(self, args, kwargs, result)
             if changed is not None:
                 result = changed
-        return result
+        return watch.outputs(result) if watch else result
 
     # -- registering ---------------------------------------------------------------------------
 
@@ -215,13 +225,87 @@ class Module:
 
     add_module = register_module
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, args, output)`` after forward; what it returns replaces the output."""
-        return RemovableHandle(self._forward_hooks, hook)
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args, output)`` after forward; what it returns replaces the output.
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(module, args)`` before forward; what it returns replaces the arguments."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
+        Parameters
+        ----------
+        prepend : bool
+            Call it before the hooks that are there.
+        with_kwargs : bool
+            Call ``hook(module, args, kwargs, output)``.
+        """
+        return register(self._forward_hooks, Hook(hook, with_kwargs), prepend)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, args)`` before forward; what it returns replaces the arguments.
+
+        Parameters
+        ----------
+        prepend : bool
+            Call it before the hooks that are there.
+        with_kwargs : bool
+            Call ``hook(module, args, kwargs)``, which returns None or new ``(args, kwargs)``.
+        """
+        return register(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of its inputs are there.
+
+        Both are tuples, with None where there is no gradient; those of the inputs are what this
+        call of the module adds. What it returns replaces `grad_input`.
+
+        Examples
+        --------
+        >>> import tinygrad_cnn as tg
+        >>> layer = tg.nn.ReLU()
+        >>> _ = layer.register_full_backward_hook(lambda module, inputs, outputs: print(inputs))
+        >>> layer(tg.tensor([-1.0, 2.0], requires_grad=True)).sum().backward()
+        (tensor([0., 1.]),)
+        """
+        return register(self._backward_hooks, hook, prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` before the module's backward.
+
+        What it returns replaces `grad_output`.
+        """
+        return register(self._backward_pre_hooks, hook, prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, prefix, keep_vars)`` before `state_dict`."""
+        return register(self._state_dict_pre_hooks, hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after `state_dict`.
+
+        It may change the state dict in place.
+        """
+        return register(self._state_dict_hooks, hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, state_dict, prefix, ...)`` before the module's part is loaded.
+
+        The arguments are those of `_load_from_state_dict`. It may change the state dict, which is
+        a copy of what the user gave.
+        """
+        return register(self._load_state_dict_pre_hooks, hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(module, incompatible_keys)`` after the module is loaded.
+
+        It may change the lists ``missing_keys`` and ``unexpected_keys`` in place, before they
+        count.
+        """
+        return register(self._load_state_dict_post_hooks, hook)
 
     # -- what it holds -------------------------------------------------------------------------
 
@@ -391,29 +475,91 @@ class Module:
 
     # -- state ---------------------------------------------------------------------------------
 
-    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
-        for name, parameter in self._parameters.items():
-            if parameter is not None:
-                yield prefix + name, parameter
-        for name, buffer in self._buffers.items():
-            if buffer is not None and name not in self._transient:
-                yield prefix + name, buffer
-        for name, child in self._modules.items():
-            if child is not None:
-                yield from child._state(f"{prefix}{name}.")
+    def _local_state(self) -> dict[str, Tensor]:
+        """Return the module's own parameters and persistent buffers."""
+        named = {**self._parameters, **self._buffers}
+        return {
+            name: tensor
+            for name, tensor in named.items()
+            if tensor is not None and name not in self._transient
+        }
 
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> OrderedDict[str, Tensor]:
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Add the module's own part of `state_dict`; a subclass may define it otherwise."""
+        for name, tensor in self._local_state().items():
+            destination[prefix + name] = tensor if keep_vars else tensor.detach()
+
+    def state_dict(
+        self,
+        *,
+        destination: OrderedDict[str, Any] | None = None,
+        prefix: str = "",
+        keep_vars: bool = False,
+    ) -> OrderedDict[str, Tensor]:
         """Return parameters and persistent buffers by path, sharing memory with the module.
 
         Parameters
         ----------
+        destination : OrderedDict, optional
+            Add them to this one.
         prefix : str
             Put before every path.
         keep_vars : bool
             Return the parameters themselves, not detached from the graph.
         """
-        state = self._state(prefix)
-        return OrderedDict((name, t if keep_vars else t.detach()) for name, t in state)
+        if destination is None:
+            destination = OrderedDict()
+        metadata = destination.__dict__.setdefault("_metadata", {})
+        local_metadata = metadata[prefix[:-1]] = {"version": self._version}
+        for hook in self._state_dict_pre_hooks.values():
+            hook(self, prefix, keep_vars)
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, child in self._modules.items():
+            if child is not None:
+                child.state_dict(
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
+        for hook in self._state_dict_hooks.values():
+            hook(self, destination, prefix, local_metadata)
+        return destination
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Load the module's own part of a state; a subclass may define it otherwise.
+
+        Values are only noted here, and set when nothing in the whole state is wrong.
+        """
+        own = self._local_state()
+        assign = local_metadata.get("assign_to_params_buffers", False)
+        for name, tensor in own.items():
+            key = prefix + name
+            if key not in state_dict:
+                if strict:
+                    missing_keys.append(key)
+                continue
+            array = as_array(state_dict[key])
+            if array.shape != tensor.shape:
+                error_msgs.append(f"{key}: the shape is {array.shape}, the module has {tensor.shape}")
+            elif assign and array.dtype.kind != tensor.dtype.kind:
+                error_msgs.append(f"{key}: the dtype is {array.dtype}, the module has {tensor.dtype}")
+            else:
+                _pending.get().append((tensor, array))
+        if strict:
+            for key in state_dict:
+                if key.startswith(prefix):
+                    name, dot, _ = key[len(prefix) :].partition(".")
+                    if name not in (self._modules if dot else own):
+                        unexpected_keys.append(key)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -445,33 +591,46 @@ class Module:
             raise TypeError(
                 f"load_state_dict: expected a mapping, got {type(state_dict).__name__}"
             )
-        own = dict(self._state())
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        problems = []
-        if strict and missing:
-            problems.append("missing: " + ", ".join(missing))
-        if strict and unexpected:
-            problems.append("unexpected: " + ", ".join(unexpected))
-        given = {name: as_array(state_dict[name]) for name in own if name in state_dict}
-        for name, array in given.items():
-            shape, dtype = own[name].shape, own[name].dtype
-            if array.shape != shape:
-                problems.append(f"{name}: the shape is {array.shape}, the module has {shape}")
-            if assign and array.dtype.kind != dtype.kind:
-                problems.append(f"{name}: the dtype is {array.dtype}, the module has {dtype}")
+        given = OrderedDict(state_dict)
+        metadata = getattr(state_dict, "_metadata", {})
+        found = IncompatibleKeys([], [])
+        problems: list[str] = []
+
+        def load(module: Module, path: str) -> None:
+            prefix = f"{path}." if path else ""
+            local = {**metadata.get(path, {}), "assign_to_params_buffers": assign}
+            arguments = (given, prefix, local, True, *found, problems)
+            for hook in module._load_state_dict_pre_hooks.values():
+                hook(module, *arguments)
+            module._load_from_state_dict(*arguments)
+            for name, child in module._modules.items():
+                if child is not None:
+                    load(child, prefix + name)
+            for hook in module._load_state_dict_post_hooks.values():
+                hook(module, found)
+
+        values: list[tuple[Tensor, np.ndarray]] = []
+        token = _pending.set(values)
+        try:
+            load(self, "")
+        finally:
+            _pending.reset(token)
+        if strict and found.unexpected_keys:
+            problems.insert(0, "unexpected: " + ", ".join(found.unexpected_keys))
+        if strict and found.missing_keys:
+            problems.insert(0, "missing: " + ", ".join(found.missing_keys))
         if problems:
             raise RuntimeError(
                 f"load_state_dict: cannot load into {type(self).__name__}:\n  "
                 + "\n  ".join(problems)
             )
-        for name, array in given.items():
+        for tensor, array in values:
             if assign:
-                own[name].data = array
+                tensor.data = array
             else:
-                own[name].data[...] = array
-            changed_in_place(own[name])
-        return IncompatibleKeys(missing, unexpected)
+                tensor.data[...] = array
+            changed_in_place(tensor)
+        return found
 
     # -- showing -------------------------------------------------------------------------------
 
@@ -492,5 +651,15 @@ class Module:
         return f"{name}(\n  {inner}\n)"
 
 
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
 _KINDS: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modules": Module}
 """What is registered, by the attribute that holds it."""
