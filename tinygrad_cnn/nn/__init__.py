@@ -1,6 +1,6 @@
 """Layers, containers, losses and initialisation, under PyTorch's names."""
 
-from . import functional as functional, init as init
+from . import functional as functional, init as init, utils as utils
 from .activation import (
     CELU as CELU,
     ELU as ELU,
@@ -44,7 +44,16 @@ from .container import (
     ModuleList as ModuleList,
     Sequential as Sequential,
 )
-from .conv import Conv2d as Conv2d
+from .conv import (
+    Conv1d as Conv1d,
+    Conv2d as Conv2d,
+    Conv3d as Conv3d,
+    ConvTranspose1d as ConvTranspose1d,
+    ConvTranspose2d as ConvTranspose2d,
+    ConvTranspose3d as ConvTranspose3d,
+    Fold as Fold,
+    Unfold as Unfold,
+)
 from .distance import (
     CosineSimilarity as CosineSimilarity,
     PairwiseDistance as PairwiseDistance,
