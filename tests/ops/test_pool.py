@@ -297,6 +297,14 @@ def test_return_indices():
     assert indices.tolist() == [[[[5, 7], [13, 15]]]]
 
 
+def test_a_window_of_many_taps():
+    x = tg.arange(400.0).reshape(1, 20, 20).requires_grad_()
+    out, indices = F.max_pool2d(x, 20, return_indices=True)
+    assert (out.item(), indices.item()) == (399, 399)
+    out.sum().backward()
+    assert np.argwhere(x.grad.data).tolist() == [[0, 19, 19]]
+
+
 def test_a_window_that_steps_over_its_image():
     x = tg.ones(1, 1, requires_grad=True)
     out, indices = F.max_pool1d(x, 2, 1, padding=1, dilation=2, return_indices=True)

@@ -76,15 +76,6 @@ class Window(NamedTuple):
         begin = first * stride + start
         return slice(first, last), slice(begin, begin + (last - first - 1) * stride + 1, stride)
 
-    def places(self, taps: np.ndarray) -> list[np.ndarray]:
-        """Return where each window's tap of this number is in the input, one array an axis."""
-        out, found = self.size_of(taps.shape), []
-        for axis, offset in enumerate(np.unravel_index(taps, self.kernel)):
-            start = np.arange(out[axis]) * self.stride[axis] - self.padding[axis]
-            later = (1,) * (len(out) - 1 - axis)
-            found.append(start.reshape(-1, *later) + offset * self.dilation[axis])
-        return found
-
     @property
     def overlaps(self) -> bool:
         """Whether two windows may share an input."""
@@ -153,8 +144,13 @@ def max_pool_pick(x: np.ndarray, taps: np.ndarray, window: Window) -> np.ndarray
 
 def max_pool_indices(taps: np.ndarray, size: Shape, window: Window) -> np.ndarray:
     """Return the place of each window's tap in the flattened image of `size`."""
+    out, places = window.output_size(size), []
+    for axis, offset in enumerate(np.unravel_index(taps, window.kernel)):
+        start = np.arange(out[axis]) * window.stride[axis] - window.padding[axis]
+        later = (1,) * (len(out) - 1 - axis)
+        places.append(start.reshape(-1, *later) + offset * window.dilation[axis])
     # a dilated window may step over a small image, and have no tap inside: it gets a corner
-    return np.ravel_multi_index(window.places(taps), size, mode="clip")
+    return np.ravel_multi_index(places, size, mode="clip")
 
 
 def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
@@ -232,18 +228,23 @@ def adaptive_avg_pool_input(g: np.ndarray, size: Shape) -> np.ndarray:
 
 
 def adaptive_max_pool(x: np.ndarray, out: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum of each of *out regions of `x` (..., *size), and its index in the image."""
+    """Return the maximum of each of *out regions of `x` (..., *size), and its index in the image.
+
+    Equal maxima and nan count as for `max_pool`.
+    """
     first = x.ndim - len(out)
-    size, lines, kernel = x.shape[first:], [], []
-    for axis, (n, count) in enumerate(zip(size, out, strict=True), first):
-        regions = adaptive_regions(n, count)
+    size = x.shape[first:]
+    places: list[np.ndarray] = []
+    # the last axis first, so that of equal maxima the one in the first row is found
+    for axis in reversed(range(first, x.ndim)):
+        regions = adaptive_regions(x.shape[axis], out[axis - first])
         longest = max((r.stop - r.start for r in regions), default=1)
-        # the last line of a shorter region again: all have one length then, and their old maxima
-        line = [min(r.start + i, r.stop - 1) for r in regions for i in range(longest)]
-        lines.append(np.array(line, int))
-        kernel.append(longest)
-        x = x.take(lines[-1], axis)
-    window = Window((*kernel,), (*kernel,), (0,) * len(out), (1,) * len(out), False)
-    best, taps = max_pool(x, window)
-    places = [line[place] for line, place in zip(lines, window.places(taps), strict=True)]
-    return best, np.ravel_multi_index(places, size)
+        # a shorter region has its last element twice: so all are one window, and the maxima stay
+        lines = np.array([[min(r.start + i, r.stop - 1) for i in range(longest)] for r in regions], int)
+        ones = (1,) * (x.ndim - 1 - axis)
+        side = (longest, *ones)
+        window = Window(side, side, (0,) * len(side), (1, *ones), ceil_mode=False)
+        x, taps = max_pool(x.take(lines.ravel(), axis), window)
+        place = lines.reshape(-1, longest)[np.arange(len(regions)).reshape(-1, *ones), taps]
+        places = [place, *(np.take_along_axis(p, place, axis) for p in places)]
+    return x, np.ravel_multi_index(places, size)
