@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,26 @@ class Generator:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.numpy = np.random.Generator(np.random.PCG64(seed))
+        self.numpy = np.random.Generator(np.random.PCG64())
+        if seed is None:
+            self.seed()
+        else:
+            self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew from `seed`, and return the generator."""
-        self.numpy.bit_generator.state = np.random.PCG64(int(seed) % 2**64).state
+        self._seed = int(seed) % 2**64
+        self.numpy.bit_generator.state = np.random.PCG64(self._seed).state
         return self
+
+    def seed(self) -> int:
+        """Start the stream anew from a seed that the operating system draws, and return it."""
+        self.manual_seed(int.from_bytes(os.urandom(8), "little"))
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """Return the seed that the stream started from."""
+        return self._seed
 
     def get_state(self) -> dict[str, Any]:
         """Return the state, a dictionary that JSON can hold."""
@@ -53,6 +68,16 @@ def manual_seed(seed: int) -> Generator:
     True
     """
     return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator from the operating system, and return the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """Return the seed that the default generator started from."""
+    return default_generator.initial_seed()
 
 
 def get_rng_state() -> dict[str, Any]:

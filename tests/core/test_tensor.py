@@ -116,13 +116,17 @@ def test_to_numpy_and_python():
     assert list(range(5))[Tensor(3)] == 3
     assert 2.0 in x
     assert 5 not in x
-    for wrong in (lambda: x.item(), lambda: float(x)):
-        with pytest.raises(RuntimeError, match="expected one element"):
-            wrong()
+    assert x.numpy(force=True) is x.data
+    with pytest.raises(RuntimeError, match="expected one element"):
+        x.item()
+    for number in (int, float):
+        with pytest.raises(ValueError, match="array of size 1"):
+            number(x)
     with pytest.raises(RuntimeError, match="ambiguous"):
         bool(x)
-    with pytest.raises(TypeError, match="integer tensors"):
-        list(range(5))[Tensor(3.0)]
+    for wrong in (Tensor(3.0), Tensor([1, 2])):
+        with pytest.raises(TypeError, match="index: expected one integer"):
+            list(range(5))[wrong]
     for wrong in (lambda: len(Tensor(1.0)), lambda: iter(Tensor(1.0))):
         with pytest.raises(TypeError, match="0-d tensor"):
             wrong()
@@ -138,6 +142,9 @@ def test_to_numpy_and_python():
         (Tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
         (Tensor([1.0], requires_grad=True) * 2, "tensor([2.], grad_fn=<mul>)"),
         (Tensor(np.ones((2, 0), "f4")), "tensor([], size=(2, 0))"),
+        (Tensor(np.ones(0, int)), "tensor([], dtype=int64)"),
+        (Tensor(np.arange(2000)), "tensor([   0,    1,    2, ..., 1997, 1998, 1999])"),
+        (Tensor([1e-8, np.nan]), "tensor([1.e-08,    nan])"),
     ],
 )
 def test_repr(tensor, text):
@@ -146,7 +153,10 @@ def test_repr(tensor, text):
 
 def test_format():
     assert f"{Tensor(2.0):.3f}" == "2.000"
-    assert f"{Tensor(2.0)}" == "tensor(2.)"
+    assert f"{Tensor(2.0)}" == "2.0"
+    assert f"{Tensor([2.0])}" == "tensor([2.])"
+    with pytest.raises(TypeError, match="unsupported format string"):
+        f"{Tensor([2.0]):.3f}"
 
 
 def test_deepcopy():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -19,7 +20,8 @@ from tinygrad_cnn.dtypes import (
     set_default_dtype,
 )
 from tinygrad_cnn.ops import creation as ops
-from tinygrad_cnn.random import Generator, manual_seed
+from tinygrad_cnn.ops.devices import device as Device
+from tinygrad_cnn.random import Generator, initial_seed, manual_seed, seed
 
 # -- from data ---------------------------------------------------------------------------------
 
@@ -174,6 +176,11 @@ RANDOM = {
     "uniform_": lambda **k: ops.zeros(50).uniform_(2, 3, **k),
     "normal_": lambda **k: ops.zeros(50).normal_(**k),
     "bernoulli_": lambda **k: ops.zeros(50).bernoulli_(**k),
+    "poisson": lambda **k: ops.poisson(ops.full((50,), 3.0), **k),
+    "random_": lambda **k: ops.zeros(50).random_(99, **k),
+    "exponential_": lambda **k: ops.zeros(50).exponential_(**k),
+    "geometric_": lambda **k: ops.zeros(50).geometric_(0.1, **k),
+    "log_normal_": lambda **k: ops.zeros(50).log_normal_(**k),
 }
 
 
@@ -292,3 +299,139 @@ def test_initialisers_keep_memory_and_dtype_and_are_in_place():
 def test_normal_takes_a_dtype():
     drawn = ops.normal(1.0, 0.5, (2, 3), dtype=np.float64, requires_grad=True)
     assert (drawn.shape, drawn.dtype, drawn.requires_grad) == ((2, 3), np.float64, True)
+
+
+# -- after a tensor, and indices ---------------------------------------------------------------
+
+
+def test_new_tensors_take_the_dtype():
+    x = ops.zeros(2, dtype=float64)
+    for made in (x.new_zeros(3), x.new_ones((3,)), x.new_empty(3), x.new_full((3,), 7), x.new_tensor([1, 2, 3])):
+        assert (made.shape, made.dtype) == ((3,), float64)
+    assert x.new_full((1,), 7).tolist() == [7]
+    assert x.new_ones(2, dtype=int32, device="cpu").tolist() == [1, 1]
+    assert x.new_zeros(2, requires_grad=True).requires_grad
+    assert ops.scalar_tensor(2).dtype == float32
+    assert ops.scalar_tensor(2, dtype=int64).item() == 2
+
+
+def test_logspace():
+    np.testing.assert_allclose(ops.logspace(-1, 2, 4, dtype=float64).data, [0.1, 1, 10, 100])
+    assert ops.logspace(0, 3, 4, 2).tolist() == [1, 2, 4, 8]
+    assert ops.logspace(0, 3, 4, base=2, dtype=int64).dtype == int64
+    assert ops.logspace(0, 1, 0).shape == (0,)
+
+
+@pytest.mark.parametrize("offset", [-5, -1, 0, 1, 2, 5])
+@pytest.mark.parametrize(("row", "col"), [(3, 3), (2, 4), (4, 2), (0, 2)])
+def test_triangles(row, col, offset):
+    places = [(i, j) for i in range(row) for j in range(col)]
+    lower, upper = ops.tril_indices(row, col, offset), ops.triu_indices(row, col, offset, dtype=int32)
+    assert [tuple(p) for p in lower.data.T] == [(i, j) for i, j in places if j - i <= offset]
+    assert [tuple(p) for p in upper.data.T] == [(i, j) for i, j in places if j - i >= offset]
+    assert (lower.dtype, upper.dtype, lower.shape[0]) == (int64, int32, 2)
+
+
+def test_products_and_combinations():
+    x = ops.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = ops.tensor([4.0, 5.0])
+    assert ops.cartesian_prod(x, y).tolist() == [list(p) for p in itertools.product([1, 2, 3], [4, 5])]
+    assert ops.cartesian_prod(y) is y
+    assert ops.combinations(y, 3).shape == (0, 3)
+    assert ops.combinations(y, 0).shape == (0,)
+    for r in (1, 2, 3):
+        for again, choose in enumerate((itertools.combinations, itertools.combinations_with_replacement)):
+            made = ops.combinations(x, r, with_replacement=bool(again))
+            assert made.tolist() == [list(c) for c in choose([1, 2, 3], r)]
+    ops.combinations(x).sum().backward()
+    assert x.grad.tolist() == [2, 2, 2]
+    with pytest.raises(RuntimeError, match="cartesian_prod: expected 1-d tensors"):
+        ops.cartesian_prod(y, ops.eye(2))
+    for args in ((ops.eye(2),), (y, -1)):
+        with pytest.raises(RuntimeError, match="combinations: expected a 1-d tensor and r >= 0"):
+            ops.combinations(*args)
+
+
+# -- devices -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("device", [None, "cpu", "cpu:0", Device("cpu")])
+def test_tensors_are_made_on_the_cpu(device):
+    x = ops.ones(2)
+    for made in (
+        ops.tensor([1], device=device), ops.as_tensor([1.0], device=device), ops.zeros(2, device=device),
+        ops.full((2,), 1, device=device), ops.ones_like(x, device=device), ops.arange(2, device=device),
+        ops.rand(2, device=device), ops.randint(3, (2,), device=device), ops.randperm(3, device=device),
+        ops.normal(0, 1, (2,), device=device), ops.eye(2, device=device), ops.linspace(0, 1, 2, device=device),
+    ):  # fmt: skip
+        assert made.device == Device("cpu")
+
+
+@pytest.mark.parametrize("make", [ops.zeros, ops.rand, ops.tensor, ops.as_tensor, ops.randperm])
+def test_other_devices_are_refused(make):
+    for device in ("cuda", "cuda:1", Device("mps")):
+        with pytest.raises(RuntimeError, match="every tensor is on the CPU, got device"):
+            make(2, device=device)
+    with pytest.raises(RuntimeError, match="device: expected one of cpu"):
+        make(2, device="toaster")
+
+
+# -- filling in place --------------------------------------------------------------------------
+
+
+def test_filling_takes_the_gradient_from_what_was_before():
+    x = ops.tensor([1.0, 2.0], requires_grad=True)
+    for fill in (lambda y: y.zero_(), lambda y: y.fill_(3), lambda y: y.copy_(ops.ones(2))):
+        y = x * x
+        assert fill(y) is y
+        assert y.requires_grad
+        (y * x).sum().backward()
+        np.testing.assert_array_equal(x.grad.data, y.data)
+        x.grad = None
+
+    value, source = ops.tensor(3.0, requires_grad=True), ops.tensor([2.0], requires_grad=True)
+    y = ops.zeros(2).fill_(value) * ops.zeros(2).copy_(source)
+    y.sum().backward()
+    assert (y.tolist(), value.grad.item(), source.grad.tolist()) == ([6, 6], 4, [6])
+    assert ops.arange(2).fill_(3.7).tolist() == [3, 3]
+    assert ops.zeros(2, 2).copy_(np.array([1, 2])).tolist() == [[1, 2], [1, 2]]
+    with pytest.raises(RuntimeError, match="fill_: expected a number or a 0-d tensor"):
+        ops.zeros(2).fill_(ops.ones(2))
+
+
+def test_random_fillers():
+    n = 20_000
+    for values, mean, std in (
+        (ops.zeros(n).exponential_(2.0), 0.5, 0.5),
+        (ops.zeros(n, dtype=int64).geometric_(0.25), 4, 12**0.5),
+        (ops.zeros(n).log_normal_(0.5, 0.25).log(), 0.5, 0.25),
+        (ops.zeros(n).random_(-2, 3), 0, 2**0.5),
+        (ops.poisson(ops.full((n,), 3.0)), 3, 3**0.5),
+    ):
+        data = values.data.astype("f8")
+        assert abs(data.mean() - mean) < 5 * std / math.sqrt(n)
+        assert abs(data.std() - std) < 0.05 * std
+    assert set(ops.zeros(200).random_(3).tolist()) == {0, 1, 2}
+    assert set(ops.zeros(99, dtype=bool_).random_().tolist()) == {False, True}
+    assert ops.zeros(99, dtype=int64).random_().data.min() >= 0
+    assert 2**20 < ops.zeros(99).random_().data.max() <= 2**24
+    for call, message in (
+        (lambda x: x.random_(0), "random_: low must be less than high"),
+        (lambda x: x.exponential_(0.0), "exponential_: lambd must be positive"),
+        (lambda x: x.geometric_(1.0), "geometric_: p must be between 0 and 1"),
+        (lambda x: x.log_normal_(0.0, 0.0), "log_normal_: std must be positive"),
+        (lambda x: x.long().exponential_(), "exponential_: expected a floating dtype"),
+        (lambda x: ops.poisson(x - 1), "poisson: rates must not be negative"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            call(ops.zeros(2))
+
+
+def test_seeds():
+    assert manual_seed(3).initial_seed() == initial_seed() == 3
+    drawn = ops.rand(2).tolist()
+    again = seed()
+    assert again == initial_seed() != 3
+    assert ops.rand(2).tolist() != drawn
+    assert Generator(again).initial_seed() == again
+    assert Generator().seed() != Generator().seed()

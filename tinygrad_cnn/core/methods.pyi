@@ -728,7 +728,11 @@ class TensorMethods:
     def rad2deg_(self) -> Tensor:
         """Return radians as degrees."""
     def random_(
-        self, low: builtins.int = 0, high: builtins.int | None = None, *, generator: Any = None
+        self,
+        low: builtins.int | None = None,
+        high: builtins.int | None = None,
+        *,
+        generator: Any = None,
     ) -> Tensor:
         """Fill the tensor with random integers, and return it."""
     def ravel(self) -> Tensor:

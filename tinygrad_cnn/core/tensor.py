@@ -157,15 +157,16 @@ class Tensor(TensorMethods):
         self.requires_grad = False
         return self
 
-    def numpy(self) -> np.ndarray:
+    def numpy(self, *, force: bool = False) -> np.ndarray:
         """Return the values, shared.
 
         Raises
         ------
         RuntimeError
-            If the tensor requires grad: changes of the array would go unseen.
+            If the tensor requires grad, and `force` is not given: changes of the array would go
+            unseen.
         """
-        if self.requires_grad:
+        if self.requires_grad and not force:
             raise RuntimeError("numpy: the tensor requires grad; use tensor.detach().numpy()")
         return self.data
 
@@ -213,21 +214,22 @@ class Tensor(TensorMethods):
         return bool(self._data.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._data.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._data.item())
 
     def __index__(self) -> int:
-        if self.dtype.kind not in "iub":
-            raise TypeError(f"only integer tensors can be an index, got {self.dtype}")
-        return int(self.item())
+        if self.dtype.kind not in "iub" or self._data.size != 1:
+            raise TypeError(f"index: expected one integer, got {self.dtype} of shape {self.shape}")
+        return int(self._data.item())
 
     def __repr__(self) -> str:
         name = type(self).__name__
         start = "tensor(" if name == "Tensor" else f"{name}("
         parts = [np.array2string(self.data, separator=", ", precision=4, prefix=start)]
-        if self.dtype.name not in ("int64", "bool", get_default_dtype().name):
+        known = ("int64", "bool") if self._data.size else ()
+        if self.dtype.name not in (*known, get_default_dtype().name):
             parts.append(f"dtype={self.dtype}")
         if 0 in self.shape and self.ndim != 1:
             parts.append(f"size={self.shape}")
@@ -238,7 +240,7 @@ class Tensor(TensorMethods):
         return f"{start}{', '.join(parts)})"
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self._data.size == 1 and spec else repr(self)
+        return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._edge is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ from tinygrad_cnn.core.tensor import Tensor, as_array, tensor_from
 from tinygrad_cnn.dtypes import get_default_dtype, int64
 from tinygrad_cnn.random import Generator, default_generator
 
+from .devices import require_cpu
+from .elementwise import where
+from .joining import meshgrid, stack
 from .shape import as_dtype, sizes_of
 
 # -- from data ---------------------------------------------------------------------------------
 
 
-def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of a copy of `data`.
 
     Parameters
@@ -27,13 +32,17 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     dtype : dtype, optional
         Where not given: an array's own; for Python numbers bool, int64 or the default floating
         dtype.
+    device : device or str, optional
+        The CPU, if anything, here and in all functions below.
     requires_grad : bool
         Whether operations on it are recorded.
 
     Raises
     ------
     TypeError
-        If `data` is not made of numbers.
+        If `data` is not made of real numbers.
+    RuntimeError
+        If it is asked for another device.
     ValueError
         If nested sequences differ in length.
 
@@ -44,10 +53,10 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     (tensor([[1, 2],
             [3, 4]]), tensor(0.5, dtype=float64))
     """
-    return _leaf(np.array(_array("tensor", data, dtype), order="C"), requires_grad)
+    return _leaf(np.array(_array("tensor", data, dtype), order="C"), device, requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None) -> Tensor:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return `data` as a tensor: itself, or sharing an array's memory, where that is possible.
 
     Examples
@@ -57,6 +66,7 @@ def as_tensor(data: Any, dtype: Any = None) -> Tensor:
     >>> tg.as_tensor(x) is x
     True
     """
+    require_cpu("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     return tensor_from(_array("as_tensor", data, dtype))
@@ -89,7 +99,8 @@ def _array(name: str, data: Any, dtype: Any) -> np.ndarray:
     return as_array(data, None if dtype is None else as_dtype(name, dtype))
 
 
-def _leaf(data: Any, requires_grad: bool) -> Tensor:
+def _leaf(data: Any, device: Any, requires_grad: bool) -> Tensor:
+    require_cpu("tensor", device)
     result = tensor_from(np.asarray(data))
     return result.requires_grad_() if requires_grad else result
 
@@ -112,7 +123,7 @@ def _dtype(name: str, dtype: Any, default: np.dtype | None = None) -> np.dtype:
     return (default or get_default_dtype()) if dtype is None else as_dtype(name, dtype)
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of zeros.
 
     Parameters
@@ -135,21 +146,21 @@ def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _leaf(np.zeros(_sizes("zeros", size), _dtype("zeros", dtype)), requires_grad)
+    return _leaf(np.zeros(_sizes("zeros", size), _dtype("zeros", dtype)), device, requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of ones; see `zeros`."""
-    return _leaf(np.ones(_sizes("ones", size), _dtype("ones", dtype)), requires_grad)
+    return _leaf(np.ones(_sizes("ones", size), _dtype("ones", dtype)), device, requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor whose values are whatever the memory held; see `zeros`."""
-    return _leaf(np.empty(_sizes("empty", size), _dtype("empty", dtype)), requires_grad)
+    return _leaf(np.empty(_sizes("empty", size), _dtype("empty", dtype)), device, requires_grad)
 
 
 def full(
-    size: Any, fill_value: float, dtype: Any = None, requires_grad: bool = False
+    size: Any, fill_value: float, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Return a tensor filled with a number, whose kind decides the dtype where none is given.
 
@@ -162,29 +173,43 @@ def full(
     value = _array("full", fill_value, dtype)
     if value.ndim:
         raise TypeError(f"full: fill_value must be a number, got shape {value.shape}")
-    return _leaf(np.full(_sizes("full", (size,)), value), requires_grad)
+    return _leaf(np.full(_sizes("full", (size,)), value), device, requires_grad)
 
 
-def zeros_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return zeros of the shape, and where not given the dtype, of `input`."""
-    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return zeros(
+        input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
-def ones_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return ones of the shape, and where not given the dtype, of `input`."""
-    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return ones(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def empty_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return an unfilled tensor of the shape, and where not given the dtype, of `input`."""
-    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return empty(
+        input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def full_like(
-    input: Tensor, fill_value: float, dtype: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: float,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a number in the shape, and where not given the dtype, of `input`."""
-    return full(input.shape, fill_value, dtype or input.dtype, requires_grad)
+    return full(input.shape, fill_value, dtype or input.dtype, device, requires_grad)
 
 
 def arange(
@@ -193,6 +218,7 @@ def arange(
     step: float = 1,
     *,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return ``start, start + step, ...`` below `end`; with one number, from 0 up to it.
@@ -221,11 +247,17 @@ def arange(
     count = -(-(end - start) // step) if whole else math.ceil((end - start) / step)
     counted: Any = np.arange(int(count), dtype=int64 if whole else np.float64)
     values = start + step * counted
-    return _leaf(values.astype(target), requires_grad)
+    return _leaf(values.astype(target), device, requires_grad)
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return `steps` values at equal distances from `start` to `end`, both included.
 
@@ -242,11 +274,40 @@ def linspace(
             f"linspace: start and end must be numbers, got shapes {np.shape(start)} and {np.shape(end)}"
         )
     values = np.linspace(start, end, steps)
-    return _leaf(values.astype(_dtype("linspace", dtype)), requires_grad)
+    return _leaf(values.astype(_dtype("linspace", dtype)), device, requires_grad)
+
+
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `base` to the powers of `linspace`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    powers = linspace(start, end, steps, dtype=np.float64).data
+    with np.errstate(all="ignore"):
+        values = np.power(float(base), powers).astype(_dtype("logspace", dtype))
+    return _leaf(values, device, requires_grad)
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return a matrix with ones on the diagonal and zeros elsewhere.
 
@@ -258,7 +319,119 @@ def eye(
             [0., 1., 0.]])
     """
     rows, columns = _sizes("eye", (n, n if m is None else m))
-    return _leaf(np.eye(rows, columns, dtype=_dtype("eye", dtype)), requires_grad)
+    return _leaf(np.eye(rows, columns, dtype=_dtype("eye", dtype)), device, requires_grad)
+
+
+def scalar_tensor(
+    s: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a 0-d tensor of a number, in the default floating dtype where none is given."""
+    return full((), s, dtype or get_default_dtype(), device, requires_grad)
+
+
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    """Return the row and column numbers, shape ``(2, n)``, of a matrix's lower triangle.
+
+    Parameters
+    ----------
+    row, col : int
+        The shape of the matrix.
+    offset : int
+        The diagonal up to which it goes: above the main one where positive.
+    dtype : dtype, optional
+        int64 where not given.
+    device : device or str, optional
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    rows, columns = _sizes("tril_indices", (row, col))
+    return _places("tril_indices", np.tri(rows, columns, offset) == 1, dtype, device)
+
+
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    """Return the row and column numbers of a matrix's upper triangle, from `offset` on."""
+    rows, columns = _sizes("triu_indices", (row, col))
+    return _places("triu_indices", np.tri(rows, columns, offset - 1) == 0, dtype, device)
+
+
+def _places(name: str, mask: np.ndarray, dtype: Any, device: Any) -> Tensor:
+    return _leaf(np.stack(np.nonzero(mask)).astype(_dtype(name, dtype, int64)), device, False)
+
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """Return all combinations of an element of each 1-d tensor, as rows; of one, its elements.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.cartesian_prod(tg.tensor([1, 2]), tg.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])
+    """
+    for tensor in tensors:
+        if tensor.ndim != 1:
+            raise RuntimeError(f"cartesian_prod: expected 1-d tensors, got shape {tensor.shape}")
+    if len(tensors) == 1:
+        return tensors[0]
+    return stack([grid.reshape(-1) for grid in meshgrid(*tensors, indexing="ij")], 1)
+
+
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """Return the combinations of `r` elements of a 1-d tensor, as rows, in order of position.
+
+    Raises
+    ------
+    RuntimeError
+        If `input` is not 1-d, or `r` is negative.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.combinations(tg.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
+    if input.ndim != 1 or r < 0:
+        raise RuntimeError(
+            f"combinations: expected a 1-d tensor and r >= 0, got shape {input.shape} and r={r}"
+        )
+    if r == 0:
+        return input[:0]
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    chosen = list(choose(range(len(input)), r))
+    return input[np.array(chosen, int64).reshape(-1, r)]
+
+
+# -- like a tensor -----------------------------------------------------------------------------
+
+
+def _new(name: str, make: Callable[..., Tensor]) -> None:
+    """Make a function that takes sizes a method whose dtype is, where not given, the tensor's."""
+
+    def call(input: Tensor, *args: Any, dtype: Any = None, **options: Any) -> Tensor:
+        return make(*args, dtype=dtype or input.dtype, **options)
+
+    call.__doc__ = f"Return `{make.__name__}`, where not given in the dtype of the tensor."
+    method(name)(call)
+
+
+_new("new_zeros", zeros)
+_new("new_ones", ones)
+_new("new_empty", empty)
+_new("new_full", full)
+_new("new_tensor", tensor)
 
 
 # -- random ------------------------------------------------------------------------------------
@@ -288,7 +461,11 @@ def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | No
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return random numbers, uniform in [0, 1).
 
@@ -314,25 +491,35 @@ def rand(
     (2, 3)
     """
     values = _uniform(_sizes("rand", size), _floating("rand", dtype), generator)
-    return _leaf(values, requires_grad)
+    return _leaf(values, device, requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return random numbers of the standard normal distribution; see `rand`."""
     values = _gaussian(_sizes("randn", size), _floating("randn", dtype), generator)
-    return _leaf(values, requires_grad)
+    return _leaf(values, device, requires_grad)
 
 
-def rand_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return `rand` of the shape, and where not given the dtype, of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return rand(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return `randn` of the shape, and where not given the dtype, of `input`."""
-    return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return randn(
+        input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def randint(
@@ -342,6 +529,7 @@ def randint(
     size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return random integers; ``randint(high, size)`` or ``randint(low, high, size)``.
@@ -379,10 +567,17 @@ def randint(
     if low >= high:
         raise RuntimeError(f"randint: low must be less than high, got {low} and {high}")
     values = _stream(generator).integers(low, high, _sizes("randint", (size,)))
-    return _leaf(np.asarray(values).astype(_dtype("randint", dtype, int64)), requires_grad)
+    return _leaf(np.asarray(values).astype(_dtype("randint", dtype, int64)), device, requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -> Tensor:
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return the integers from 0 to ``n - 1`` in random order.
 
     Examples
@@ -393,7 +588,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None) -
     """
     _sizes("randperm", (n,))
     values = _stream(generator).permutation(n)
-    return tensor_from(values.astype(_dtype("randperm", dtype, int64)))
+    return _leaf(values.astype(_dtype("randperm", dtype, int64)), device, requires_grad)
 
 
 @method("bernoulli")
@@ -427,6 +622,7 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return random numbers of normal distributions.
@@ -460,9 +656,32 @@ def normal(
         shape = np.broadcast_shapes(means.shape, stds.shape)
     else:
         shape = _sizes("normal", (size,))
-    dtype = _floating("normal", dtype, np.result_type(means, stds))
+    given = np.result_type(means, stds)
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        given = get_default_dtype()
+    dtype = _floating("normal", dtype, given)
     values = np.asarray(means + stds * _gaussian(shape, dtype, generator))
-    return _leaf(values.astype(dtype), requires_grad)
+    return _leaf(values.astype(dtype), device, requires_grad)
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return random numbers of Poisson distributions with the rates `input`, in its dtype.
+
+    Raises
+    ------
+    RuntimeError
+        If a rate is negative, or the dtype not a floating one.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.poisson(tg.zeros(2))
+    tensor([0., 0.])
+    """
+    dtype = _floating("poisson", input.dtype)
+    if not np.all(input.data >= 0):
+        raise RuntimeError("poisson: rates must not be negative")
+    return tensor_from(np.asarray(_stream(generator).poisson(input.data)).astype(dtype))
 
 
 def multinomial(
@@ -519,25 +738,30 @@ def multinomial(
 # -- in place ----------------------------------------------------------------------------------
 
 
+def _set(input: Tensor, value: Any, name: str) -> Tensor:
+    """Set all elements, so that gradients go to `value` and not to what was before."""
+    return input._assign(where(np.array(True), value, input).to(input.dtype), name)
+
+
 @method("fill_")
 def fill_(input: Tensor, value: Any) -> Tensor:
-    """Set every element to `value`, and return the tensor."""
-    number = value.data if isinstance(value, Tensor) else value
-    return input._assign(tensor_from(np.full_like(input.data, number)), "fill_")
+    """Set every element to `value`, a number or 0-d tensor, and return the tensor."""
+    if np.ndim(value):
+        raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {value.shape}")
+    return _set(input, value, "fill_")
 
 
 @method("zero_")
 def zero_(input: Tensor) -> Tensor:
     """Set every element to 0, and return the tensor."""
-    return fill_(input, 0)
+    return _set(input, 0, "zero_")
 
 
 @method("copy_")
-def copy_(input: Tensor, source: Any) -> Tensor:
+def copy_(input: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
     """Set the elements to those of `source`, broadcast, and return the tensor."""
-    if not isinstance(source, Tensor):
-        source = Tensor(source)
-    return input._assign(source.to(input.dtype).expand(input.shape), "copy_")
+    source = source if isinstance(source, Tensor) else Tensor(source)
+    return _set(input, source.to(input.dtype).expand(input.shape), "copy_")
 
 
 @method("uniform_")
@@ -548,8 +772,7 @@ def uniform_(
     if a > b:
         raise RuntimeError(f"uniform_: from must not be more than to, got {a} and {b}")
     dtype = _floating("uniform_", input.dtype)
-    values = a + (b - a) * _uniform(input.shape, dtype, generator)
-    return input._assign(tensor_from(np.asarray(values)), "uniform_")
+    return _drawn("uniform_", input, a + (b - a) * _uniform(input.shape, dtype, generator))
 
 
 @method("normal_")
@@ -559,11 +782,72 @@ def normal_(
     """Fill the tensor with random numbers of a normal distribution, and return it."""
     if std < 0:
         raise RuntimeError(f"normal_: std must not be negative, got {std}")
-    values = mean + std * _gaussian(input.shape, _floating("normal_", input.dtype), generator)
-    return input._assign(tensor_from(np.asarray(values)), "normal_")
+    dtype = _floating("normal_", input.dtype)
+    return _drawn("normal_", input, mean + std * _gaussian(input.shape, dtype, generator))
 
 
 @method("bernoulli_")
 def bernoulli_(input: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fill the tensor with 1, by the probability `p`, and 0, and return it."""
     return input._assign(bernoulli(input, p, generator=generator), "bernoulli_")
+
+
+@method("random_")
+def random_(
+    input: Tensor,
+    low: int | None = None,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill the tensor with random integers, and return it.
+
+    ``random_(high)`` draws from 0 on, below `high`; ``random_(low, high)`` from `low` on; without
+    bounds, of all from 0 to the largest up to which the dtype holds every integer.
+    """
+    if high is None:
+        low, high = 0, _most(input.dtype) + 1 if low is None else low
+    if low is None or low >= high:
+        raise RuntimeError(f"random_: low must be less than high, got {low} and {high}")
+    return _drawn("random_", input, _stream(generator).integers(low, high, input.shape))
+
+
+def _most(dtype: np.dtype) -> int:
+    if dtype.kind == "f":
+        return 2 ** (np.finfo(dtype).nmant + 1)
+    return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
+
+
+@method("exponential_")
+def exponential_(
+    input: Tensor, lambd: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill the tensor with random numbers of density ``lambd * exp(-lambd * x)``, and return it."""
+    _floating("exponential_", input.dtype)
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_: lambd must be positive, got {lambd}")
+    values = _stream(generator).standard_exponential(input.shape) / lambd
+    return _drawn("exponential_", input, values)
+
+
+@method("geometric_")
+def geometric_(input: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Fill the tensor with how many trials of probability `p` one success takes, and return it."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_: p must be between 0 and 1, got {p}")
+    return _drawn("geometric_", input, _stream(generator).geometric(p, input.shape))
+
+
+@method("log_normal_")
+def log_normal_(
+    input: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None
+) -> Tensor:
+    """Fill the tensor with random numbers whose logarithms `normal_` would draw, and return it."""
+    _floating("log_normal_", input.dtype)
+    if std <= 0:
+        raise RuntimeError(f"log_normal_: std must be positive, got {std}")
+    return _drawn("log_normal_", input, _stream(generator).lognormal(mean, std, input.shape))
+
+
+def _drawn(name: str, input: Tensor, values: Any) -> Tensor:
+    return input._assign(tensor_from(np.asarray(values).astype(input.dtype)), name)

@@ -17,7 +17,7 @@ from tinygrad_cnn import dtypes
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dim, normalize_dims
+from ._dims import check_tensor, normalize_dim, normalize_dims
 from .devices import is_device, require_cpu
 
 
@@ -153,6 +153,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     >>> tg.flatten(tg.zeros(2, 3, 4), 1).shape
     (2, 12)
     """
+    check_tensor("flatten", input)
     shape = input.shape
     start = normalize_dim("flatten", start_dim, len(shape))
     end = normalize_dim("flatten", end_dim, len(shape))
@@ -179,6 +180,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> tg.unflatten(tg.zeros(2, 12), 1, (3, -1)).shape
     (2, 3, 4)
     """
+    check_tensor("unflatten", input)
     dim = normalize_dim("unflatten", dim, input.ndim)
     try:
         # of the sizes alone, so that -1 stands for what is left of this dimension
@@ -202,6 +204,7 @@ def squeeze(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Tensor:
     >>> x.squeeze().shape, x.squeeze(0).shape, x.squeeze((0, 1)).shape
     ((3,), (3, 1), (3, 1))
     """
+    check_tensor("squeeze", input)
     dims = () if dim == () else normalize_dims("squeeze", dim, input.ndim)
     return reshape(input, tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims))
 
@@ -216,6 +219,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     >>> tg.zeros(3).unsqueeze(0).shape, tg.zeros(3).unsqueeze(-1).shape
     ((1, 3), (3, 1))
     """
+    check_tensor("unsqueeze", input)
     dim = normalize_dim("unsqueeze", dim, input.ndim + 1)
     return reshape(input, (*input.shape[:dim], 1, *input.shape[dim:]))
 
@@ -310,6 +314,7 @@ def t(input: Tensor) -> Tensor:
     RuntimeError
         If there are more than two dimensions.
     """
+    check_tensor("t", input)
     if input.ndim > 2:
         raise RuntimeError(f"t: expected at most 2 dimensions, got shape {input.shape}")
     return _reversed(input)
@@ -347,6 +352,7 @@ def movedim(
     >>> tg.movedim(tg.zeros(2, 3, 4), 0, -1).shape
     (3, 4, 2)
     """
+    check_tensor("movedim", input)
     source = normalize_dims("movedim", source, input.ndim)
     destination = normalize_dims("movedim", destination, input.ndim)
     if len(source) != len(destination):
@@ -515,6 +521,7 @@ def tile(input: Tensor, dims: tuple[int, ...]) -> Tensor:
     >>> tg.tile(tg.tensor([[1, 2]]), (2,))
     tensor([[1, 2, 1, 2]])
     """
+    check_tensor("tile", input)
     return repeat(input, (1,) * (input.ndim - len(dims)) + tuple(dims))
 
 
