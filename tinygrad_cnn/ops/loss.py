@@ -13,8 +13,8 @@ from tinygrad_cnn.core.tensor import Tensor, as_array
 from . import reduce, shape
 from ._reduction import check_reduction, reduced
 from .activation import log_softmax, logsigmoid
+from .along_dim import gather
 from .elementwise import clamp, exp, log, log1p, quiet, square, where
-from .indexing import gather
 from .math import xlogy
 
 # -- one class of several ----------------------------------------------------------------------
@@ -281,6 +281,7 @@ def kl_div(
     return reduced("kl_div", loss, reduction)
 
 
+@quiet  # of an infinite score less itself
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -523,6 +524,7 @@ def hinge_embedding_loss(
     return reduced("hinge_embedding_loss", loss, reduction)
 
 
+@quiet  # as above
 def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Return by how much the wrong scores are not 1 below the right ones.
 
