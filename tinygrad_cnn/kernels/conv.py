@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -65,30 +66,21 @@ class Geometry(NamedTuple):
 
     def window(self, kernel: Sizes) -> Sizes:
         """Return the extent of a kernel of this size, with the gaps of its dilation."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True))
+        return tuple([d * (k - 1) + 1 for k, d in zip(kernel, self.dilation, strict=True)])
 
     def input_size(self, out: Sizes, kernel: Sizes) -> Sizes:
         """Return the least size of an input whose output has the size `out`."""
-        return tuple(
-            (n - 1) * s + extent - before - after
-            for n, s, extent, (before, after) in zip(
-                out, self.stride, self.window(kernel), self.padding, strict=True
-            )
-        )
+        options = zip(out, kernel, self.stride, self.dilation, self.padding, strict=True)
+        return tuple([(n - 1) * s + d * (k - 1) + 1 - sum(sides) for n, k, s, d, sides in options])
 
     def padded(self, size: Sizes) -> Sizes:
         """Return the size of an input together with its padding."""
-        pairs = zip(size, self.padding, strict=True)
-        return tuple([n + before + after for n, (before, after) in pairs])
+        return tuple(map(operator.add, size, map(sum, self.padding)))
 
     def output_size(self, size: Sizes, kernel: Sizes) -> Sizes:
         """Return the size of the output for an input and a kernel of these sizes."""
-        return tuple(
-            (n + before + after - d * (k - 1) - 1) // s + 1
-            for n, k, s, (before, after), d in zip(
-                size, kernel, self.stride, self.padding, self.dilation, strict=True
-            )
-        )
+        options = zip(self.padded(size), kernel, self.stride, self.dilation, strict=True)
+        return tuple([(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in options])
 
 
 def same_padding(kernel: Sizes, dilation: Sizes) -> tuple[tuple[int, int], ...]:
@@ -122,7 +114,7 @@ def conv(
         target[...] = (kernels @ columns).reshape(target.shape)
     out = out.reshape(o, n, *size)
     if bias is not None:
-        out += bias.reshape(o, *[1] * (out.ndim - 1))
+        out += bias.reshape(o, *(1,) * (out.ndim - 1))
     return out.swapaxes(0, 1)
 
 
@@ -310,7 +302,8 @@ def _padded(x: np.ndarray, geometry: Geometry) -> np.ndarray:
 
 def _unpadded(padded: np.ndarray, size: Sizes, geometry: Geometry) -> np.ndarray:
     """Return the view of what is not padding; `size` is its size."""
-    inner = [slice(before, before + n) for n, (before, _) in zip(size, geometry.padding, strict=True)]
+    sides = zip(size, geometry.padding, strict=True)
+    inner = [slice(before, before + n) for n, (before, _) in sides]
     return padded[(_ALL, _ALL, *inner)]
 
 
@@ -318,8 +311,8 @@ def _windows(padded: np.ndarray, kernel: Sizes, out: Sizes, geometry: Geometry) 
     """Return the view [C, *kernel, N, *out] of the input that each kernel element meets."""
     n, c = padded.shape[:2]
     sn, sc, *steps = padded.strides
-    taps = [step * d for step, d in zip(steps, geometry.dilation, strict=True)]
-    moves = [step * s for step, s in zip(steps, geometry.stride, strict=True)]
+    taps = map(operator.mul, steps, geometry.dilation)
+    moves = map(operator.mul, steps, geometry.stride)
     return as_strided(padded, (c, *kernel, n, *out), (sc, *taps, sn, *moves), writeable=False)
 
 

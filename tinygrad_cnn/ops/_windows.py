@@ -24,8 +24,9 @@ def ntuple(name: str, argument: str, value: Any, dims: int, low: int) -> tuple[i
         If the sequence has another length, or an integer is too small.
     """
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    if not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) for v in values):
-        raise TypeError(f"{name}: {argument} must be an int or {dims} ints, got {value!r}")
+    for v in values:
+        if not isinstance(v, (int, np.integer)) or isinstance(v, bool):
+            raise TypeError(f"{name}: {argument} must be an int or {dims} ints, got {value!r}")
     if len(values) not in (1, dims):
         raise RuntimeError(f"{name}: {argument} must be an int or {dims} ints, got {value!r}")
     if min(values) < low:

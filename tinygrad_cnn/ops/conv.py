@@ -18,7 +18,8 @@ from tinygrad_cnn.kernels.conv import Geometry, same_padding
 
 from . import reduce
 from ._windows import Size, check_images, ntuple
-from .shape import pad, reshape
+from .padding import pad
+from .shape import reshape
 
 # -- convolution -------------------------------------------------------------------------------
 
@@ -590,9 +591,10 @@ def _check(
     transposed: bool = False,
 ) -> None:
     """Check that the inputs of a convolution fit together."""
-    arrays = [input, weight] if bias is None else [input, weight, bias]
-    for argument, array in zip(("input", "weight", "bias"), arrays, strict=False):
+    arrays = (input, weight) if bias is None else (input, weight, bias)
+    for i, array in enumerate(arrays):
         if not isinstance(array, (np.ndarray, Tensor)):
+            argument = ("input", "weight", "bias")[i]
             raise TypeError(f"{name}: {argument} must be a Tensor, got {type(array).__name__}")
     if weight.ndim != dims + 2:
         axes = ", ".join(("C, O" if transposed else "O, C", *(f"K{axis}" for axis in "DHW"[-dims:])))
@@ -621,7 +623,7 @@ def _check(
         )
     if min(weight.shape[2:]) < 1:
         raise RuntimeError(f"{name}: weight {weight.shape} has an empty kernel")
-    if any(array.dtype != input.dtype for array in arrays):
+    if not input.dtype == weight.dtype == arrays[-1].dtype:
         found = ", ".join(str(array.dtype) for array in arrays)
         raise RuntimeError(f"{name}: input, weight and bias must have one dtype, got {found}")
     if bias is not None and bias.shape != (outputs,):
