@@ -59,6 +59,40 @@ LAYERS = [
         for mode in ("reflect", "replicate", "circular")
         for padding in ("same", "valid")
     ),
+    (
+        "Conv1d", (4, 6, 3), {"stride": 2, "padding": 1, "groups": 2}, (2, 4, 9),
+        "Conv1d(4, 6, kernel_size=(3,), stride=(2,), padding=(1,), groups=2)",
+    ),
+    (
+        "Conv1d", (4, 2, 2), {"padding": "same", "padding_mode": "replicate"}, (4, 9),
+        "Conv1d(4, 2, kernel_size=(2,), stride=(1,), padding=same, padding_mode=replicate)",
+    ),
+    (
+        "Conv3d", (2, 3, (1, 2, 3)), {"padding": (0, 1, 2), "padding_mode": "circular"}, (1, 2, 3, 4, 5),
+        "Conv3d(2, 3, kernel_size=(1, 2, 3), stride=(1, 1, 1), padding=(0, 1, 2), "
+        "padding_mode=circular)",
+    ),
+    (
+        "ConvTranspose1d", (4, 6, 3), {"bias": False}, (2, 4, 9),
+        "ConvTranspose1d(4, 6, kernel_size=(3,), stride=(1,), bias=False)",
+    ),
+    (
+        "ConvTranspose2d", (4, 6, (3, 2), (2, 1), 1, (1, 0), 2, True, (1, 2)), {}, IMAGES,
+        "ConvTranspose2d(4, 6, kernel_size=(3, 2), stride=(2, 1), padding=(1, 1), "
+        "dilation=(1, 2), output_padding=(1, 0), groups=2)",
+    ),
+    (
+        "ConvTranspose3d", (4, 2, 2), {"stride": 2}, (4, 2, 3, 2),
+        "ConvTranspose3d(4, 2, kernel_size=(2, 2, 2), stride=(2, 2, 2))",
+    ),
+    (
+        "Unfold", ((2, 3),), {"padding": 1}, IMAGES,
+        "Unfold(kernel_size=(2, 3), dilation=1, padding=1, stride=1)",
+    ),
+    (
+        "Fold", (4, 2), {"stride": 2}, (3, 8, 4),
+        "Fold(output_size=4, kernel_size=2, dilation=1, padding=0, stride=2)",
+    ),
     ("ReLU", (), {}, (3, 4), "ReLU()"),
     ("ReLU", (), {"inplace": True}, (3, 4), "ReLU(inplace=True)"),
     ("LeakyReLU", (), {}, (3, 4), "LeakyReLU(negative_slope=0.01)"),
