@@ -96,6 +96,8 @@ def test_constants() -> None:
     [
         *(init.uniform_, init.normal_, init.xavier_uniform_, init.xavier_normal_),
         *(init.kaiming_uniform_, init.kaiming_normal_),
+        *(init.trunc_normal_, init.orthogonal_),
+        lambda t, **kwargs: init.sparse_(t, 0.5, **kwargs),
     ],
 )
 class TestEach:
@@ -170,6 +172,67 @@ def test_defaults_of_layers(make, fan_in: int) -> None:
     assert layer.weight.tolist() != before[0]
     assert layer.bias.tolist() != before[1]
     assert layer.weight.is_leaf
+
+
+def normal_cdf(z):
+    return (1 + np.vectorize(math.erf)(np.asarray(z) / math.sqrt(2))) / 2
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "a", "b"), [(0, 1, -2, 2), (1, 0.5, 0, 1.2), (0, 0.02, -2, 2), (0, 1, 4, 9), (3, 1, -5, 1)]
+)
+def test_trunc_normal(mean: float, std: float, a: float, b: float) -> None:
+    t = tg.empty(20_000, dtype=tg.float64)
+    assert init.trunc_normal_(t, mean, std, a, b) is t
+    assert t.min() >= a
+    assert t.max() <= b
+    low, high = normal_cdf([(a - mean) / std, (b - mean) / std])
+    share = (normal_cdf((t.data - mean) / std) - low) / (high - low)
+    assert_uniform(2 * share - 1, 1)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (3, 7), (7, 3), (4, 2, 3, 3), (40, 2, 3)])
+def test_orthogonal(shape: tuple[int, ...]) -> None:
+    t = tg.empty(shape)
+    assert init.orthogonal_(t, gain=2.0) is t
+    matrix = t.data.reshape(shape[0], -1)
+    rows, columns = matrix.shape
+    product = matrix @ matrix.T if rows <= columns else matrix.T @ matrix
+    np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
+
+
+def test_sparse() -> None:
+    t = init.sparse_(tg.empty(50, 400), 0.3, std=2.0)
+    assert ((t.data == 0).sum(axis=0) == 15).all()
+    assert len(np.unique((t.data == 0).argmax(axis=0))) > 5
+    assert_normal(t.data[t.data != 0], 0, 2)
+
+
+def test_identities() -> None:
+    np.testing.assert_array_equal(init.eye_(tg.empty(2, 3)).data, np.eye(2, 3))
+    for kind, size in ((nn.Conv1d, (5,)), (nn.Conv2d, (5, 4)), (nn.Conv3d, (3, 4, 5))):
+        layer = kind(4, 6, 3, padding=1, groups=2, bias=False)
+        init.dirac_(layer.weight, groups=2)
+        x = tg.randn(2, 4, *size)
+        out = layer(x)
+        np.testing.assert_array_equal(out[:, [0, 1, 3, 4]].data, x.data)
+        assert not out[:, [2, 5]].any()
+
+
+@pytest.mark.parametrize(
+    ("fill", "shape", "options", "message"),
+    [
+        (init.trunc_normal_, (2,), {"a": 1, "b": 1}, "expected a < b and std > 0, got a=1, b=1"),
+        (init.orthogonal_, (2,), {}, r"expected at least 2 dimensions, got \(2,\)"),
+        (init.sparse_, (2,), {"sparsity": 0.1}, r"expected 2 dimensions, got \(2,\)"),
+        (init.eye_, (2, 2, 2), {}, r"expected 2 dimensions, got \(2, 2, 2\)"),
+        (init.dirac_, (2, 2), {}, r"expected 3, 4 or 5 dimensions, got \(2, 2\)"),
+        (init.dirac_, (3, 2, 1), {"groups": 2}, "3 output channels do not divide by groups=2"),
+    ],
+)
+def test_what_cannot_be_filled(fill, shape, options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fill(tg.empty(shape), **options)
 
 
 def test_gains_as_pytorch() -> None:

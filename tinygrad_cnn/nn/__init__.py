@@ -66,7 +66,7 @@ from .dropout import (
     Dropout3d as Dropout3d,
     FeatureAlphaDropout as FeatureAlphaDropout,
 )
-from .flatten import Flatten as Flatten
+from .flatten import Flatten as Flatten, Unflatten as Unflatten
 from .linear import Identity as Identity, Linear as Linear
 from .loss import (
     BCELoss as BCELoss,
