@@ -82,3 +82,67 @@ def test_p_must_be_a_probability(p):
 def test_integers_are_refused():
     with pytest.raises(RuntimeError, match="dropout: input must have a floating dtype, got int64"):
         F.dropout(tg.arange(3))
+
+
+# -- of channels, and alpha dropout ------------------------------------------------------------
+
+OF_CHANNELS = [
+    (F.dropout1d, (50, 40, 3), 2), (F.dropout1d, (2000, 3), 1), (F.dropout2d, (50, 40, 2, 3), 2),
+    (F.dropout2d, (50, 40, 3), 2), (F.dropout3d, (50, 40, 2, 1, 3), 2),
+    (F.dropout3d, (2000, 2, 1, 3), 1), (F.feature_alpha_dropout, (50, 40, 2, 3), 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "shape", "leading"), OF_CHANNELS)
+def test_channels_are_dropped_as_a_whole(function, shape, leading):
+    tg.manual_seed(0)
+    x = tg.ones(*shape, requires_grad=True)
+    out = function(x, 0.3, training=True)
+    out.sum().backward()
+    for values in (out.detach().numpy(), x.grad.numpy()):
+        channels = values.reshape(*shape[:leading], -1)
+        assert (channels == channels[..., :1]).all()
+        low, high = np.unique(channels)
+        assert abs((channels == low).mean() - 0.3) < 0.04
+        if function is not F.feature_alpha_dropout:
+            assert low == 0
+            np.testing.assert_allclose(high, 1 / 0.7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_alpha_dropout_keeps_mean_and_variance(p):
+    tg.manual_seed(0)
+    x = tg.randn(200, 500)
+    out = F.alpha_dropout(x, p, training=True).numpy()
+    assert abs(out.mean()) < 0.02
+    assert abs(out.std() - 1) < 0.02
+    low = -1.7580993408473766  # selu of minus infinity
+    scale = ((1 - p) * (1 + p * low**2)) ** -0.5
+    shift = -p * low * scale
+    dropped = np.isclose(out, low * scale + shift, rtol=1e-6)
+    assert abs(dropped.mean() - p) < 0.01
+    np.testing.assert_allclose(out[~dropped], (x.numpy() * scale + shift)[~dropped], rtol=1e-5)
+
+
+@pytest.mark.parametrize("function", [F.alpha_dropout, F.feature_alpha_dropout, F.dropout2d])
+def test_the_others_in_evaluation_and_by_p_1(function):
+    x = tg.randn(2, 3, 4, 5)
+    assert function(x, 0.5, training=False) is x
+    assert function(x, 0.0, training=True) is x
+    assert not function(x, 1.0, training=True).numpy().any()
+    assert function(x.half(), 0.5, training=True).dtype == np.float16
+
+
+def test_errors_of_the_others():
+    one = tg.ones(3)
+    for function in (F.dropout2d, F.dropout3d, F.feature_alpha_dropout):
+        name = function.__name__
+        with pytest.raises(RuntimeError, match=rf"{name}: input must be \(N, C, ...\), got shape"):
+            function(one, training=True)
+        with pytest.raises(ValueError, match=f"{name}: p must be a probability between 0 and 1"):
+            function(tg.ones(2, 3, 4), 1.5)
+    for shape in ((3,), (2, 3, 4, 5)):
+        with pytest.raises(RuntimeError, match=r"dropout1d: input must be \(N, C, L\) or \(C, L\)"):
+            F.dropout1d(tg.ones(*shape))
+    with pytest.raises(RuntimeError, match="alpha_dropout: input must have a floating dtype"):
+        F.alpha_dropout(tg.arange(3), training=True)
