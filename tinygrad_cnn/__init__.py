@@ -118,6 +118,7 @@ from .ops.creation import (
     rand as rand,
     rand_like as rand_like,
     randint as randint,
+    randint_like as randint_like,
     randn as randn,
     randn_like as randn_like,
     randperm as randperm,

@@ -222,6 +222,8 @@ def test_randint_and_randperm():
     assert set(ops.randint(-1, 1, size=(200,)).tolist()) == {-1, 0}
     assert ops.randint(low=4, high=5, size=(2, 3), dtype=int32).tolist() == [[4] * 3] * 2
     assert ops.randint(2, (2,)).dtype == int64
+    assert ops.randint_like(ops.zeros(2), 4, 5).tolist() == [4.0, 4.0]
+    assert ops.randint_like(ops.zeros(200), 3, dtype=int32).data.max() == 2
     assert sorted(ops.randperm(9, dtype=int32).tolist()) == list(range(9))
     assert ops.randperm(0).shape == (0,)
     for args in ((), (3,), (1, 2, 3, (4,)), ((4,),)):

@@ -257,10 +257,14 @@ class TensorMethods:
         """Return the values as bool."""
     def broadcast_to(self, size: tuple[builtins.int, ...]) -> Tensor:
         """Return a read-only view broadcast to shape `size`."""
+    def byte(self) -> Tensor:
+        """Return the values as uint8."""
     def ceil(self) -> Tensor:
         """Return the smallest integer that is not below; gradient 0."""
     def ceil_(self) -> Tensor:
         """Return the smallest integer that is not below; gradient 0."""
+    def char(self) -> Tensor:
+        """Return the values as int8."""
     def cholesky(self, upper: builtins.bool = False) -> Tensor:
         """Return the triangular factor L of a symmetric positive definite matrix, ``L @ L.mT``."""
     def chunk(self, chunks: builtins.int, dim: builtins.int = 0) -> Any:
@@ -805,6 +809,8 @@ class TensorMethods:
         """Return `sign`: of complex numbers they would differ."""
     def sgn_(self) -> Tensor:
         """Return `sign`: of complex numbers they would differ."""
+    def short(self) -> Tensor:
+        """Return the values as int16."""
     def sigmoid(self) -> Tensor:
         """Return ``1 / (1 + exp(-input))``, accurate also far from 0."""
     def sigmoid_(self) -> Tensor:

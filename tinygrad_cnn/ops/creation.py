@@ -570,6 +570,26 @@ def randint(
     return _leaf(np.asarray(values).astype(_dtype("randint", dtype, int64)), device, requires_grad)
 
 
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return `randint` of the shape, and where not given the dtype, of `input`."""
+    bounds = (low,) if high is None else (low, high)
+    return randint(
+        *bounds,
+        input.shape,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
 def randperm(
     n: int,
     *,

@@ -652,6 +652,7 @@ def convert(
     >>> tg.tensor([1.7, -1.7]).to(tg.int64)
     tensor([ 1, -1])
     """
+    check_tensor("to", input)
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype
@@ -700,6 +701,9 @@ def _conversion(name: str, dtype: np.dtype) -> None:
 _conversion("half", dtypes.float16)
 _conversion("float", dtypes.float32)
 _conversion("double", dtypes.float64)
+_conversion("byte", dtypes.uint8)
+_conversion("char", dtypes.int8)
+_conversion("short", dtypes.int16)
 _conversion("int", dtypes.int32)
 _conversion("long", dtypes.int64)
 _conversion("bool", dtypes.bool_)
