@@ -43,11 +43,8 @@ DIFFERS = [
     ("normal.in_place", "", "the entry is about Tensor.normal_"),
     ("nn.functional.batch_norm", r"got shape \(0,\)", "an input has a dimension of channels"),
     ("repeat_interleave", "output_size", "the size follows from the repeats"),
-    ("tensor_split", "iteration over a 0-d tensor", "the number of parts is an int"),
 ]
 ERRORS_DIFFER = [
-    ("max.binary", "AttributeError", "of two numbers, Python's max is meant"),
-    ("min.binary", "AttributeError", "of two numbers, Python's min is meant"),
     ("roll", r"args=\(0,0\)", "a 0-d tensor has a dim 0, as in most of PyTorch"),
     ("narrow", "dtype=torch.bool", "False and True count as 0 and 1"),
 ]

@@ -72,6 +72,12 @@ def test_chunk(chunks):
     assert [len(part) for part in arange(5).chunk(chunks)] == sizes[chunks]
 
 
+def test_tensor_split_as_a_tensor_says():
+    x = arange(5)
+    assert [part.tolist() for part in x.tensor_split(tensor(2))] == [[0, 1, 2], [3, 4]]
+    assert [part.tolist() for part in x.tensor_split(tensor([1, 3]))] == [[0], [1, 2], [3, 4]]
+
+
 def test_narrow_and_unbind():
     x = arange(6).reshape(2, 3)
     assert x.narrow(1, 1, 2).tolist() == x.narrow(-1, -2, 2).tolist() == [[1, 2], [4, 5]]

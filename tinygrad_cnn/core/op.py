@@ -307,7 +307,11 @@ class Op(Generic[P, R]):
                         self._check_input(i, value)
                 parents.append(None)
         if not traced:
-            return self._forward(*arrays)
+            try:
+                return self._forward(*arrays)
+            except AttributeError:  # of None or a number, where only an array will do
+                self._check_arrays(arrays)
+                raise
         if self.promote is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
             promoted = self._promote(values)
             if promoted is not None:
@@ -361,6 +365,15 @@ class Op(Generic[P, R]):
                 f"{self.name}: {self.parameters[i]} must be a Tensor, an array or a number, "
                 f"got {type(value).__name__}"
             )
+
+    def _check_arrays(self, arrays: list[Any]) -> None:
+        for i in self.inputs:
+            required = self._defaults[i] is inspect.Parameter.empty
+            if required and not self.variadic and not hasattr(arrays[i], "ndim"):
+                raise TypeError(
+                    f"{self.name}: {self.parameters[i]} must be a Tensor, "
+                    f"got {type(arrays[i]).__name__}"
+                ) from None
 
     def _unpack(self, sequence: Any) -> tuple[list[Any], list[Any], bool]:
         name = self.parameters[self.inputs[0]]

@@ -1,9 +1,15 @@
-"""Checks of dimension arguments, shared by the operations that take them."""
+"""Checks of arguments, shared by the functions that take tensors and dimensions."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any
+
+
+def check_tensor(name: str, value: Any, argument: str = "input") -> None:
+    """Raise TypeError where `value` is neither a Tensor nor an array."""
+    if not hasattr(value, "ndim"):
+        raise TypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}")
 
 
 def normalize_dim(name: str, dim: Any, ndim: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dim
+from ._dims import check_tensor, normalize_dim
 from .diagonals import diagonal, diagonal_backward
 from .elementwise import mul, where
 from .indexing import filling, getitem, index_put
@@ -165,6 +165,8 @@ def scatter(
     tensor([[0., 0., 1.],
             [1., 0., 0.]])
     """
+    check_tensor("scatter", input)
+    check_tensor("scatter", index, "index")
     if (src is None) == (value is None):
         raise TypeError("scatter: expected one of src and value")
     if reduce not in (None, "add"):
@@ -172,7 +174,8 @@ def scatter(
     if isinstance(src, Tensor):
         src = _source("scatter", input, index, src)
     else:
-        src = broadcast_to(filling("scatter", value if src is None else src, input.dtype), index.shape)
+        number = filling("scatter", value if src is None else src, input.dtype)
+        src = broadcast_to(number, index.shape)
     return (_scatter_add if reduce else _scatter)(input, dim, index, src)
 
 
@@ -188,11 +191,14 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     >>> tg.scatter_add(tg.zeros(3), 0, tg.tensor([2, 0, 2]), tg.ones(3))
     tensor([1., 0., 2.])
     """
+    check_tensor("scatter_add", input)
+    check_tensor("scatter_add", index, "index")
     return _scatter_add(input, dim, index, _source("scatter_add", input, index, src))
 
 
 def _source(name: str, input: Tensor, index: Tensor, src: Tensor) -> Tensor:
     """Return the part of `src` that `index` covers."""
+    check_tensor(name, src, "src")
     if src.dtype != input.dtype:
         raise RuntimeError(f"{name}: input is {input.dtype}, src {src.dtype}")
     if src.shape == index.shape:
@@ -243,6 +249,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     tensor([[3],
             [6]])
     """
+    check_tensor("take_along_dim", input)
+    check_tensor("take_along_dim", indices, "indices")
     if dim is None:
         return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
     if input.ndim != indices.ndim:
@@ -283,7 +291,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     tensor([[3, 1],
             [6, 4]])
     """
-    picked = getitem(_vector(input), _slices("index_select", input, dim, index))
+    places = _slices("index_select", input, dim, index)
+    picked = getitem(_vector(input), places)
     return picked if input.ndim else reshape(picked, ())
 
 
@@ -352,6 +361,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     tensor([[9, 2],
             [9, 4]])
     """
+    check_tensor("index_fill", input)
+    check_tensor("index_fill", index, "index")
     size = (input.shape or (1,))[normalize_dim("index_fill", dim, input.ndim)]
     *before, places = _slices("index_fill", input, dim, where(index < 0, index + size, index))
     # each slice once, so that the gradient of `value` counts it once
@@ -364,6 +375,7 @@ def _with_slices(
     name: str, input: Tensor, dim: int, index: Tensor, source: Tensor, accumulate: bool = False
 ) -> Tensor:
     places = _slices(name, input, dim, index)
+    check_tensor(name, source, "source")
     full, at = input.shape or (1,), len(places) - 1
     expected = (*full[:at], places[at].size, *full[at + 1 :])
     if (source.shape or (1,)) != expected or source.dtype != input.dtype:
@@ -379,6 +391,8 @@ def _vector(x: Tensor) -> Tensor:
 
 def _slices(name: str, input: Tensor, dim: int, index: Tensor) -> tuple[Any, ...]:
     """Return the NumPy index of the slices along `dim` that `index` names."""
+    check_tensor(name, input)
+    check_tensor(name, index, "index")
     dim = normalize_dim(name, dim, input.ndim)
     if index.ndim > 1 or index.dtype.kind not in "iu":
         raise IndexError(f"{name}: index must be a vector of integers, got {index.dtype} {index.shape}")
@@ -405,6 +419,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     tensor([[1., 0.],
             [1., 0.]])
     """
+    check_tensor("select_scatter", input)
     place = (*(slice(None),) * normalize_dim("select_scatter", dim, input.ndim), index)
     _check_shape("select_scatter", src, getitem(input, place).shape)
     return index_put(input, place, src)
@@ -430,6 +445,7 @@ def slice_scatter(
     tensor([[0., 1., 1.],
             [0., 1., 1.]])
     """
+    check_tensor("slice_scatter", input)
     before = (slice(None),) * normalize_dim("slice_scatter", dim, input.ndim)
     place = (*before, slice(start, end, step))
     _check_shape("slice_scatter", src, getitem(input, place).shape)
@@ -451,6 +467,7 @@ def diagonal_scatter(
     tensor([[1., 0.],
             [0., 1.]])
     """
+    check_tensor("diagonal_scatter", input)
     _check_shape("diagonal_scatter", src, diagonal(input, offset, dim1, dim2).shape)
     place = (input.shape, offset, dim1, dim2)
     chosen = diagonal_backward(np.ones(src.shape, bool), *place)
@@ -458,5 +475,6 @@ def diagonal_scatter(
 
 
 def _check_shape(name: str, src: Tensor, expected: tuple[int, ...]) -> None:
+    check_tensor(name, src, "src")
     if src.shape != expected:
         raise RuntimeError(f"{name}: src must have shape {expected}, got {src.shape}")

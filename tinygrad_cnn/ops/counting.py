@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.op import method
 from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
-from ._dims import normalize_dim
+from ._dims import check_tensor, normalize_dim
 from .along_dim import gather
 
 
@@ -46,6 +46,7 @@ def unique(
     >>> tg.unique(tg.tensor([3, 1, 3]), return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
+    check_tensor("unique", input)
     data = input.data
     axis = None if dim is None else normalize_dim("unique", dim, data.ndim)
     if data.ndim == 0:
@@ -99,6 +100,7 @@ def searchsorted(
     """
     if side not in (None, "left", "right") or (right and side == "left"):
         raise RuntimeError(f"searchsorted: side {side!r} does not go with right={right}")
+    check_tensor("searchsorted", sorted_sequence, "sorted_sequence")
     vectors = sorted_sequence.data
     values = input.data if isinstance(input, Tensor) else np.asarray(input)
     if sorter is not None:
@@ -134,6 +136,7 @@ def bucketize(
     >>> tg.bucketize(tg.tensor([0, 1, 9]), tg.tensor([1, 5]))
     tensor([0, 0, 2])
     """
+    check_tensor("bucketize", boundaries, "boundaries")
     if boundaries.ndim != 1:
         raise RuntimeError(f"bucketize: boundaries must be a vector, got shape {boundaries.shape}")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
@@ -163,6 +166,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     >>> tg.bincount(tg.tensor([1, 3, 1]))
     tensor([0, 2, 0, 1])
     """
+    check_tensor("bincount", input)
     numbers = input.data
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers < 0).any():
         raise RuntimeError(
@@ -202,6 +206,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     >>> tg.histc(tg.tensor([1.0, 2.0, 1.0]), bins=4, min=0, max=3)
     tensor([0., 2., 1., 0.])
     """
+    check_tensor("histc", input)
     if input.dtype.kind != "f":
         raise RuntimeError(f"histc: input must be floating, got {input.dtype}")
     values = input.data.reshape(-1)

@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dim
+from ._dims import check_tensor, normalize_dim
 from .shape import clone
 
 
@@ -99,6 +99,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     tensor([[1, 0],
             [0, 2]])
     """
+    check_tensor("diag_embed", input)
     if input.ndim == 0:
         raise RuntimeError("diag_embed: expected at least 1 dimension, got a 0-d tensor")
     first, second = sorted(_plane("diag_embed", input.ndim + 1, dim1, dim2))
@@ -123,6 +124,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     >>> tg.diag(tg.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
+    check_tensor("diag", input)
     if input.ndim not in (1, 2):
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {input.shape}")
     return diag_embed(input, diagonal) if input.ndim == 1 else clone(_diagonal_of(input, diagonal))

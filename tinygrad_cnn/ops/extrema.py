@@ -10,7 +10,7 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from . import shape
-from ._dims import normalize_dim, normalize_dims
+from ._dims import check_tensor, normalize_dim, normalize_dims
 from .elementwise import maximum, minimum, quiet, where
 from .reduce import shared_among_equals
 
@@ -164,6 +164,7 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
     >>> tg.max(x, 1).indices
     tensor([1, 0])
     """
+    check_tensor("max", input)
     if dim is None:
         _check_not_empty("max", input.shape, None)
         return amax(input)
@@ -176,6 +177,7 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False) -
 
     Otherwise as `max`.
     """
+    check_tensor("min", input)
     if dim is None:
         _check_not_empty("min", input.shape, None)
         return amin(input)

@@ -11,7 +11,7 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place, tensor_from
 from tinygrad_cnn.dtypes import int64
 
-from ._dims import normalize_dim
+from ._dims import check_tensor, normalize_dim
 from .elementwise import where
 from .shape import broadcast_to, convert, reshape, sum_to_size
 
@@ -298,6 +298,8 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     >>> tg.index_put(tg.zeros(3), index, tg.tensor([1.0, 2.0, 3.0]), accumulate=True)
     tensor([1., 0., 5.])
     """
+    check_tensor("index_put", input)
+    check_tensor("index_put", values, "values")
     if values.dtype != input.dtype:
         raise RuntimeError(f"index_put: input is {input.dtype}, values {values.dtype}")
     index = _normalized(tuple(indices), keep=True)
@@ -322,6 +324,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     >>> tg.select(tg.tensor([[1, 2], [3, 4]]), 1, -1)
     tensor([2, 4])
     """
+    check_tensor("select", input)
     if input.ndim == 0:
         raise IndexError("select: expected at least 1 dimension, got a 0-d tensor")
     return input[(*(slice(None),) * normalize_dim("select", dim, input.ndim), index)]
@@ -347,6 +350,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     >>> tg.take(tg.tensor([[1, 2], [3, 4]]), tg.tensor([0, -1]))
     tensor([1, 4])
     """
+    check_tensor("take", input)
     _check_integers("take", index)
     return reshape(input, (-1,))[index]
 
@@ -365,7 +369,9 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     tensor([[5, 2],
             [3, 6]])
     """
+    check_tensor("put", input)
     _check_integers("put", index)
+    check_tensor("put", source, "source")
     if index.numel() != source.numel():
         raise RuntimeError(f"put: {index.numel()} indices for {source.numel()} elements")
     places, values = reshape(index, (-1,)), reshape(source, (-1,))
@@ -373,6 +379,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 
 def _check_integers(name: str, index: Any) -> None:
+    check_tensor(name, index, "index")
     if index.dtype.kind not in "iu":
         raise RuntimeError(f"{name}: index must be of integers, got {index.dtype}")
 
@@ -388,6 +395,7 @@ def argwhere(input: Tensor) -> Tensor:
     tensor([[0, 1],
             [1, 0]])
     """
+    check_tensor("argwhere", input)
     return tensor_from(np.argwhere(input.data))
 
 
@@ -398,6 +406,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     With `as_tuple`, instead, a vector for each dimension: ``x[x.nonzero(as_tuple=True)]`` is the
     vector of these elements.
     """
+    check_tensor("nonzero", input)
     if not as_tuple:
         return argwhere(input)
     return tuple(map(tensor_from, np.nonzero(np.atleast_1d(input.data))))
@@ -417,6 +426,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> tg.masked_fill(x, x > 1, 0)
     tensor([1, 0, 0])
     """
+    check_tensor("masked_fill", input)
     _check_mask("masked_fill", mask)
     return where(mask, filling("masked_fill", value, input.dtype), input)
 
@@ -446,6 +456,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     tensor([7, 2, 8])
     """
     input, mask = _with_mask("masked_scatter", input, mask)
+    check_tensor("masked_scatter", source, "source")
     count = int(np.count_nonzero(mask.data))
     if source.numel() < count:
         raise RuntimeError(
@@ -471,6 +482,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 def _with_mask(name: str, input: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return both broadcast together."""
+    check_tensor(name, input)
     _check_mask(name, mask)
     try:
         shape = np.broadcast_shapes(input.shape, mask.shape)
@@ -482,6 +494,7 @@ def _with_mask(name: str, input: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _check_mask(name: str, mask: Any) -> None:
+    check_tensor(name, mask, "mask")
     if mask.dtype.kind != "b":
         raise RuntimeError(f"{name}: mask must be of bools, got {mask.dtype}")
 
@@ -508,6 +521,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[0, 0, 1],
             [1, 0, 0]])
     """
+    check_tensor("one_hot", tensor, "tensor")
     data = tensor.data
     if data.dtype.kind not in "iu":
         raise RuntimeError(f"one_hot: expected integers, got {data.dtype}")

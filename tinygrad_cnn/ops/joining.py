@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Arrays, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dim, normalize_dims
+from ._dims import check_tensor, normalize_dim, normalize_dims
 from .shape import (
     broadcast_to,
     clone,
@@ -120,6 +120,13 @@ def _(draw):
     return tensors, draw.dim(len(shape) + 1)
 
 
+def _check_all(name: str, tensors: Sequence[Tensor]) -> None:
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(f"{name}: tensors must be a sequence of Tensors, got {type(tensors).__name__}")
+    for i, x in enumerate(tensors):
+        check_tensor(name, x, f"tensors[{i}]")
+
+
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """Join tensors along their second dimension; vectors along their only one.
 
@@ -129,6 +136,7 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
     >>> tg.hstack([tg.tensor([1, 2]), tg.tensor(3)])
     tensor([1, 2, 3])
     """
+    _check_all("hstack", tensors)
     parts = [reshape(x, (1,)) if x.ndim == 0 else x for x in tensors]
     return cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
@@ -143,6 +151,7 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
     tensor([[1, 2],
             [3, 4]])
     """
+    _check_all("vstack", tensors)
     return cat([reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors], 0)
 
 
@@ -156,6 +165,7 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
     tensor([[[1, 3],
              [2, 4]]])
     """
+    _check_all("dstack", tensors)
     rows = [reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors]
     return cat([unsqueeze(x, 2) if x.ndim == 2 else x for x in rows], 2)
 
@@ -185,6 +195,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
             [2, 2]])
     """
     given: tuple[Any, ...] = sizes_of(tensors)
+    _check_all("meshgrid", given)
     vectors = [reshape(x, (-1,)) if x.ndim == 0 else x for x in given]
     if not vectors or any(x.ndim > 1 for x in vectors):
         raise RuntimeError(f"meshgrid: expected vectors, got {[x.shape for x in vectors]}")
@@ -214,6 +225,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     RuntimeError
         If the slices are not all there.
     """
+    check_tensor("narrow", input)
     dim = normalize_dim("narrow", dim, input.ndim)
     size = input.shape[dim]
     first = start + size if start < 0 else start
@@ -241,6 +253,7 @@ def split(
     >>> [part.tolist() for part in tg.split(tg.arange(5), 2)]
     [[0, 1], [2, 3], [4]]
     """
+    check_tensor("split", tensor, "tensor")
     dim = normalize_dim("split", dim, tensor.ndim)
     total = tensor.shape[dim]
     if isinstance(split_size_or_sections, int):
@@ -272,6 +285,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     >>> [part.tolist() for part in tg.chunk(tg.arange(5), 3)]
     [[0, 1], [2, 3], [4]]
     """
+    check_tensor("chunk", input)
     dim = normalize_dim("chunk", dim, input.ndim)
     if chunks < 1:
         raise RuntimeError(f"chunk: chunks must be at least 1, got {chunks}")
@@ -281,9 +295,11 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 @method("tensor_split")
 def tensor_split(
-    input: Tensor, indices_or_sections: int | Sequence[int], dim: int = 0
+    input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Cut a tensor along `dim` into a number of views of nearly one size, or at the indices.
+
+    Either may be given as an integer tensor, the number as one of no dimensions.
 
     Raises
     ------
@@ -296,18 +312,22 @@ def tensor_split(
     >>> [part.tolist() for part in tg.tensor_split(tg.arange(5), 3)]
     [[0, 1], [2, 3], [4]]
     """
+    check_tensor("tensor_split", input)
     if input.ndim == 0:
         raise RuntimeError("tensor_split: expected at least 1 dimension, got a 0-d tensor")
     dim = normalize_dim("tensor_split", dim, input.ndim)
     size = input.shape[dim]
-    if isinstance(indices_or_sections, int):
-        count = indices_or_sections
+    given: Any = indices_or_sections
+    if isinstance(given, Tensor):
+        given = given.tolist()
+    if isinstance(given, int):
+        count = given
         if count < 1:
             raise RuntimeError(f"tensor_split: the number must be positive, got {count}")
         large = size % count  # so many parts are one longer
         cuts = [i * (size // count) + min(i, large) for i in range(1, count)]
     else:
-        cuts = list(indices_or_sections)
+        cuts = list(given)
     before = (slice(None),) * dim
     ends = zip([0, *cuts], [*cuts, size], strict=True)
     return tuple(input[(*before, slice(start, stop))] for start, stop in ends)
@@ -323,6 +343,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     >>> [row.tolist() for row in tg.unbind(tg.tensor([[1, 2], [3, 4]]), 1)]
     [[1, 3], [2, 4]]
     """
+    check_tensor("unbind", input)
     if input.ndim == 0:
         raise RuntimeError("unbind: expected at least 1 dimension, got a 0-d tensor")
     before = (slice(None),) * normalize_dim("unbind", dim, input.ndim)
@@ -380,6 +401,7 @@ def rot90(input: Tensor, k: int = 1, dims: tuple[int, int] = (0, 1)) -> Tensor:
     tensor([[2, 4],
             [1, 3]])
     """
+    check_tensor("rot90", input)
     if len(dims) != 2 or input.ndim < 2:
         raise RuntimeError(f"rot90: dims {tuple(dims)} must be two of shape {input.shape}")
     first, second = normalize_dims("rot90", dims, input.ndim)

@@ -11,6 +11,8 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 
+from ._dims import check_tensor
+
 
 @op(name="pad")
 def _pad(input: Array, pad: tuple[int, ...], value: float = 0) -> Any:
@@ -73,6 +75,7 @@ def pad(
     >>> tg.nn.functional.pad(tg.tensor([[1, 2, 3]]), (2, 0), mode="reflect")
     tensor([[3, 2, 1, 2, 3]])
     """
+    check_tensor("pad", input)
     if mode == "constant":
         return _pad(input, tuple(pad), 0 if value is None else value)
     if mode not in ("reflect", "replicate", "circular"):

@@ -14,7 +14,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.kernels.reduce import sum_over
 
 from . import shape
-from ._dims import normalize_dim, normalize_dims
+from ._dims import check_tensor, normalize_dim, normalize_dims
 from .elementwise import abs, exp, quiet, sign, where
 
 # -- what reductions share ---------------------------------------------------------------------
@@ -172,6 +172,7 @@ def nansum(
     >>> tg.nansum(tg.tensor([1.0, float("nan"), 3.0]))
     tensor(4.)
     """
+    check_tensor("nansum", input)
     return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)
 
 
@@ -191,6 +192,7 @@ def nanmean(
     >>> tg.nanmean(tg.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
+    check_tensor("nanmean", input)
     _check_floating("nanmean", input)
     return nansum(input, dim, keepdim, dtype=dtype) / _sum(input == input, dim, keepdim)
 
@@ -389,6 +391,7 @@ def vector_norm(
     >>> tg.linalg.vector_norm(x, dim=1), tg.linalg.vector_norm(x, math.inf)
     (tensor([5., 2.]), tensor(4.))
     """
+    check_tensor("vector_norm", input)
     if not isinstance(ord, (builtins.int, builtins.float)):
         raise TypeError(f"vector_norm: ord must be a number, got {ord!r}")
     if dtype is not None:
@@ -645,4 +648,5 @@ def count_nonzero(input: Tensor, dim: int | tuple[int, ...] | None = None) -> Te
     >>> tg.count_nonzero(tg.tensor([[0, 1], [2, 3]]), dim=0)
     tensor([1, 2])
     """
+    check_tensor("count_nonzero", input)
     return _sum(input != 0, dim)

@@ -10,7 +10,7 @@ from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
 from . import diagonals, joining, shape
-from ._dims import normalize_dim
+from ._dims import check_tensor, normalize_dim
 from .along_dim import gather
 from .elementwise import exp, quiet, where
 from .reduce import any, shared_among_equals, sum, widened
@@ -209,6 +209,7 @@ def cummin(input: Tensor, dim: int) -> Selected:
 
 
 def _running_extremum(name: str, function: np.ufunc, input: Tensor, dim: int) -> Selected:
+    check_tensor(name, input)
     axis = normalize_dim(name, dim, input.ndim)
     data = input.data
     if data.ndim == 0:
@@ -253,6 +254,7 @@ def diff(
     >>> tg.diff(x), tg.diff(x, n=2)
     (tensor([1, 2, 4]), tensor([1, 2]))
     """
+    check_tensor("diff", input)
     if input.ndim == 0:
         raise RuntimeError("diff: expected at least 1 dimension, got a 0-d tensor")
     axis = normalize_dim("diff", dim, input.ndim)
@@ -362,6 +364,7 @@ def topk(
     >>> tg.topk(tg.tensor([3.0, 1.0, 2.0]), 2).indices
     tensor([0, 2])
     """
+    check_tensor("topk", input)
     axis = normalize_dim("topk", dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= size:
@@ -389,6 +392,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sel
     >>> tg.kthvalue(tg.tensor([3.0, 1.0, 2.0]), 2)
     Selected(values=tensor(2.), indices=tensor(2))
     """
+    check_tensor("kthvalue", input)
     axis = normalize_dim("kthvalue", dim, input.ndim)
     size = input.shape[axis] if input.ndim else 1
     if not 1 <= k <= size:
@@ -440,6 +444,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> tg.median(x, dim=1)
     Selected(values=tensor([2.]), indices=tensor([2]))
     """
+    check_tensor("median", input)
     if dim is None:
         return _median(input)
     axis = normalize_dim("median", dim, input.ndim)
@@ -485,6 +490,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Selected:
     >>> tg.mode(tg.tensor([2, 1, 2, 1, 3]))
     Selected(values=tensor(1), indices=tensor(3))
     """
+    check_tensor("mode", input)
     axis = normalize_dim("mode", dim, input.ndim)
     if input.ndim == 0:
         return _at(input, axis, tensor_from(np.zeros((), np.int64)))
