@@ -209,7 +209,7 @@ def gradients(theirs, mine, leaves):
 def compare(entry, sample):
     """Run one sample through both and say how they differ; None where they do not."""
     args, kwargs, leaves = arguments_of(sample)
-    # PyTorch's own gradient tests take inputs to be symmetric, or outputs up to their signs, so
+    # as in PyTorch's own gradient tests: of inputs made symmetric, of vectors up to their signs
     call, made = entry.gradcheck_wrapper, sample.output_process_fn_grad
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

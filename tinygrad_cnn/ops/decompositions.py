@@ -12,12 +12,11 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dims
+from ._dims import check_tensor, normalize_dims
 from .diagonals import diag_embed, tril, triu
 from .elementwise import abs, where
 from .extrema import amax, amin
 from .joining import cat
-from .linalg import require_tensors
 from .reduce import any, sum, vector_norm
 from .shape import convert, movedim, unsqueeze
 
@@ -30,7 +29,7 @@ class LinAlgError(RuntimeError):
 
 def _check(name: str, A: Any, square: bool = True) -> None:
     """Raise for what is no batch of matrices that LAPACK takes."""
-    require_tensors(name, A)
+    check_tensor(name, A, "A")
     if A.ndim < 2 or (square and A.shape[-1] != A.shape[-2]):
         kind = "square matrices (..., n, n)" if square else "matrices (..., n, m)"
         raise RuntimeError(f"{name}: expected {kind}, got shape {A.shape}")
@@ -174,7 +173,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 def _check_system(name: str, A: Any, B: Any) -> None:
     _check(name, A)
-    require_tensors(name, B)
+    check_tensor(name, B, "B")
     if A.dtype != B.dtype:
         raise RuntimeError(f"{name}: expected tensors of one dtype, got {A.dtype} and {B.dtype}")
 
@@ -861,7 +860,7 @@ def norm(
     """
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
-    require_tensors("norm", A)
+    check_tensor("norm", A, "A")
     dims = normalize_dims("norm", dim, A.ndim)
     if len(dims) == 2 or isinstance(ord, str):
         return matrix_norm(A, ord, dims, keepdim, dtype=dtype)

@@ -9,10 +9,10 @@ from typing import Any
 from tinygrad_cnn.core.op import method
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dims
+from ._dims import check_tensor, normalize_dims
 from .diagonals import diagonal
 from .elementwise import mul
-from .linalg import matmul, require_tensors
+from .linalg import matmul
 from .reduce import sum
 from .shape import permute, reshape
 
@@ -68,7 +68,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         operands = tuple(operands[0])
     if not operands:
         raise ValueError("einsum: expected at least one operand")
-    require_tensors("einsum", *operands)
+    for i, x in enumerate(operands):
+        check_tensor("einsum", x, f"operand {i}")
     terms, arrow, result = equation.replace(" ", "").partition("->")
     parts = terms.split(",")
     if len(parts) != len(operands):
@@ -240,7 +241,8 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Sequence[int]] = 2) -> 
     >>> tg.tensordot(tg.ones(2, 3), tg.ones(4, 2), dims=([0], [1])).shape
     (3, 4)
     """
-    require_tensors("tensordot", a, b)
+    check_tensor("tensordot", a, "a")
+    check_tensor("tensordot", b, "b")
     if isinstance(dims, int):
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise RuntimeError(f"tensordot: no {dims} dimensions to sum over in {a.shape}, {b.shape}")
@@ -279,7 +281,8 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     >>> tg.inner(tg.ones(2, 3), tg.ones(4, 3)).shape
     (2, 4)
     """
-    require_tensors("inner", input, other)
+    check_tensor("inner", input)
+    check_tensor("inner", other, "other")
     if not input.ndim or not other.ndim:
         return mul(input, other)
     if input.shape[-1] != other.shape[-1]:
@@ -300,7 +303,8 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     tensor([[1., 2., 0., 0.],
             [0., 0., 1., 2.]])
     """
-    require_tensors("kron", input, other)
+    check_tensor("kron", input)
+    check_tensor("kron", other, "other")
     ndim = max(input.ndim, other.ndim)
     first = (1,) * (ndim - input.ndim) + tuple(input.shape)
     second = (1,) * (ndim - other.ndim) + tuple(other.shape)
@@ -338,7 +342,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     >>> tg.nn.functional.bilinear(x, y, tg.ones(5, 3, 4)).shape
     (2, 5)
     """
-    require_tensors("bilinear", input1, input2, weight)
+    for key, x in {"input1": input1, "input2": input2, "weight": weight}.items():
+        check_tensor("bilinear", x, key)
     shapes = input1.shape, input2.shape, weight.shape
     if (
         weight.ndim != 3

@@ -11,10 +11,11 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 
+from ._dims import check_tensor
 from .elementwise import quiet
 from .interpolate import taps
 from .joining import stack
-from .linalg import matmul, require_tensors
+from .linalg import matmul
 from .reduce import sum
 from .shape import reshape
 
@@ -54,7 +55,7 @@ def affine_grid(theta: Array, size: Sequence[int], align_corners: bool | None = 
     tensor([[[[0., 0.],
               [1., 0.]]]])
     """
-    require_tensors("affine_grid", theta)
+    check_tensor("affine_grid", theta, "theta")
     axes = len(size) - 2
     if axes not in (2, 3):
         raise NotImplementedError(
@@ -319,7 +320,8 @@ def grid_sample(
     >>> tg.nn.functional.grid_sample(image, grid, align_corners=False)
     tensor([[[[1.5, 2. ]]]])
     """
-    require_tensors("grid_sample", input, grid)
+    check_tensor("grid_sample", input)
+    check_tensor("grid_sample", grid, "grid")
     if mode not in _MODES:
         raise ValueError(f"grid_sample: mode must be bilinear, nearest or bicubic, got {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):

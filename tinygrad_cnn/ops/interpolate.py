@@ -11,8 +11,8 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from . import pool
+from ._dims import check_tensor
 from .elementwise import quiet
-from .linalg import require_tensors
 
 # -- interpolation kernels ---------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ def interpolate(
     >>> tg.nn.functional.interpolate(x, 3)
     tensor([[[0., 0., 4.]]])
     """
-    require_tensors("interpolate", input)
+    check_tensor("interpolate", input)
     if antialias:
         raise NotImplementedError("interpolate: antialias=True is not available")
     nearest = mode in ("nearest", "nearest-exact")
@@ -402,7 +402,7 @@ def _(g, downscale_factor): return pixel_shuffle(g, downscale_factor)
 
 
 def _check_factor(name: str, argument: str, factor: Any, input: Any) -> None:
-    require_tensors(name, input)
+    check_tensor(name, input)
     if input.ndim < 3:
         raise RuntimeError(f"{name}: input must be (..., C, H, W), got shape {input.shape}")
     if factor < 1:
@@ -449,7 +449,7 @@ def channel_shuffle(input: Array, groups: int) -> Any:
     >>> tg.nn.functional.channel_shuffle(tg.arange(6).reshape(1, 6, 1), 2).flatten()
     tensor([0, 3, 1, 4, 2, 5])
     """
-    require_tensors("channel_shuffle", input)
+    check_tensor("channel_shuffle", input)
     if input.ndim < 3:
         raise RuntimeError(f"channel_shuffle: input must be (N, C, *), got shape {input.shape}")
     n, c, *rest = input.shape

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
-from ._dims import normalize_dim
+from ._dims import check_tensor, normalize_dim
 from .diagonals import diagonal
 from .elementwise import mul
 from .joining import roll
@@ -93,15 +93,9 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
-def require_tensors(name: str, *values: Any) -> None:
-    """Raise TypeError for what is neither a Tensor nor an array."""
-    for value in values:
-        if not hasattr(value, "ndim"):
-            raise TypeError(f"{name}: expected a Tensor, got {type(value).__name__}")
-
-
 def _check_dtypes(name: str, x: Any, y: Any) -> None:
-    require_tensors(name, x, y)
+    for value in (x, y):
+        check_tensor(name, value, "each argument")
     if x.dtype != y.dtype:
         raise RuntimeError(f"{name}: expected tensors of one dtype, got {x.dtype} and {y.dtype}")
 
@@ -117,8 +111,8 @@ def _mismatch(input: tuple[int, ...], other: tuple[int, ...]) -> str:
 
 
 def _with_ndim(name: str, ndim: int, **tensors: Tensor) -> None:
-    require_tensors(name, *tensors.values())
     for key, tensor in tensors.items():
+        check_tensor(name, tensor, key)
         if tensor.ndim != ndim:
             plural = "dimension" if ndim == 1 else "dimensions"
             raise RuntimeError(f"{name}: {key} must have {ndim} {plural}, got {tensor.shape}")
@@ -283,7 +277,8 @@ def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     >>> tg.linalg.cross(tg.tensor([1.0, 0.0, 0.0]), tg.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
-    require_tensors("cross", input, other)
+    check_tensor("cross", input)
+    check_tensor("cross", other, "other")
     axis = normalize_dim("cross", dim, input.ndim)
     sizes = input.shape[axis : axis + 1], other.shape[axis : axis + 1]
     if input.ndim != other.ndim or sizes != ((3,), (3,)):
@@ -302,7 +297,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     Otherwise as `linalg.cross`.
     """
     if dim is None:
-        require_tensors("cross", input)
+        check_tensor("cross", input)
         if 3 not in input.shape:
             raise RuntimeError(f"cross: no dimension of size 3 in shape {input.shape}")
         dim = input.shape.index(3)
@@ -328,13 +323,13 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     >>> tg.linalg.multi_dot([tg.ones(2, 3), tg.ones(3, 4), tg.ones(4)])
     tensor([12., 12.])
     """
-    require_tensors("multi_dot", *tensors)
     count = len(tensors)
     if count < 2:
         raise RuntimeError(f"multi_dot: expected at least 2 tensors, got {count}")
     for i, x in enumerate(tensors):
+        check_tensor("multi_dot", x, f"tensors[{i}]")
         if x.ndim != 2 and not (x.ndim == 1 and i in (0, count - 1)):
-            raise RuntimeError(f"multi_dot: tensor {i} must be a matrix, got shape {x.shape}")
+            raise RuntimeError(f"multi_dot: tensors[{i}] must be a matrix, got shape {x.shape}")
     rows = [1 if x.ndim == 1 and i == 0 else x.shape[0] for i, x in enumerate(tensors)]
     sizes = [*rows, tensors[-1].shape[1] if tensors[-1].ndim == 2 else 1]
 
