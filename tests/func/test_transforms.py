@@ -67,6 +67,8 @@ def test_vjp_can_be_called_again_and_differentiated_for_its_cotangent():
     for scale in (1.0, -2.0):
         close(vjp_fn(tg.tensor(scale * W))[0], scale * 2 * X * W)
     v = tg.tensor(W, requires_grad=True)
+    with tg.no_grad():
+        assert not vjp_fn(v)[0].requires_grad
     vjp_fn(v)[0].sum().backward()
     close(v.grad, 2 * X)
 

@@ -389,6 +389,7 @@ def test_conversions():
     assert x.long().tolist() == [1, -1, 0]
     assert x.bool().tolist() == [True, True, False]
     assert x.half().dtype == float16
+    assert [y.dtype.name for y in (x.byte(), x.char(), x.short())] == ["uint8", "int8", "int16"]
     assert x.double().dtype == x.to(zeros(1, dtype=float64)).dtype == float64
     assert x.long().float().dtype == float32
 

@@ -107,7 +107,7 @@ class Record:
         require_tensors(name, "the inputs", primals)
         self._name = name
         self._primals = primals
-        self._create_graph = create_graph and grad_mode.get()
+        self._create_graph = create_graph
         self._strict = strict
         with enable_grad():
             copies = map_tensors(_start, primals)
@@ -131,7 +131,7 @@ class Record:
         return map_tensors(lambda t: t if self._leads_out([t]) else t.detach(), tree)
 
     def _leads_out(self, tensors: Iterable[Tensor]) -> bool:
-        return self._create_graph and depends(tensors)
+        return self._create_graph and grad_mode.get() and depends(tensors)
 
     def pull(self, cotangents: Any) -> list[Tensor]:
         """Return for each input the product of `cotangents`, in the form of `output`, and Jacobian."""
