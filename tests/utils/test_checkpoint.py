@@ -181,6 +181,33 @@ def test_without_gradients_it_is_a_call():
     assert len(calls) == 2
 
 
+def test_in_a_transform_and_a_drawing():
+    x = tg.tensor([0.1, 0.2])
+    f = lambda x: (x.exp() * x).sum()
+    second = tg.func.hessian(lambda x: checkpoint(f, x))(x)
+    np.testing.assert_allclose(second.numpy(), tg.func.hessian(f)(x).numpy(), rtol=1e-6)
+    jacobian = tg.func.jacrev(lambda x: checkpoint(tg.func.grad(f), x))(x)
+    np.testing.assert_allclose(jacobian.numpy(), second.numpy(), rtol=1e-6)
+    x.requires_grad_()
+    assert "exp" in tg.viz.draw(checkpoint(f, x)).source
+    with tg.autograd.detect_anomaly():
+        checkpoint(f, x).backward()
+    assert x.grad is not None
+
+
+def test_other_tensors_in_the_second_run():
+    linear = nn.Linear(2, 2)
+    params = {"weight": tg.ones(2, 2, requires_grad=True), "bias": tg.ones(2, requires_grad=True)}
+    apply = lambda x: checkpoint(linear.forward, x)
+    block = nn.Sequential(linear)
+    block.forward = apply
+    out = tg.func.functional_call(
+        block, {f"0.{name}": p for name, p in params.items()}, tg.ones(1, 2)
+    )
+    with pytest.raises(RuntimeError, match="used other tensors that require grad"):
+        out.sum().backward()
+
+
 def test_errors():
     x = tg.tensor([1.0, 2.0], requires_grad=True)
     calls = []

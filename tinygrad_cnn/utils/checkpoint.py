@@ -5,13 +5,14 @@ After Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory co
 
 from __future__ import annotations
 
+import contextvars
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinygrad_cnn.autograd._transform import tensors_of
 from tinygrad_cnn.core.function import FunctionCtx
-from tinygrad_cnn.core.modes import enable_grad, grad_mode
+from tinygrad_cnn.core.modes import grad_mode
 from tinygrad_cnn.core.node import Node, sequence
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.random import get_rng_state, set_rng_state
@@ -50,7 +51,8 @@ def checkpoint(
     Raises
     ------
     RuntimeError
-        In backward, if the second run records other operations than the first.
+        In backward, if the second run records other operations than the first, or uses other
+        tensors that require grad.
 
     Examples
     --------
@@ -63,6 +65,7 @@ def checkpoint(
     >>> x.grad
     tensor(4.5787)
     """
+    context = contextvars.copy_context()  # its modes
     state = get_rng_state() if preserve_rng_state else None
     start = next(sequence)
     result = function(*args, **kwargs)
@@ -75,8 +78,7 @@ def checkpoint(
         if state is not None:
             set_rng_state(state)
         try:
-            with enable_grad():
-                return _nodes_since(start, function(*args, **kwargs))
+            return _nodes_since(start, context.run(function, *args, **kwargs))
         finally:
             if state is not None:
                 set_rng_state(before)
@@ -159,6 +161,7 @@ class _Segment:
         self.nodes: list[Callable[[], Node | None]] = [weakref.ref(node) for node in nodes]
         self._again = again
         self._made = _made(nodes)
+        self._outside = _outside(nodes)
         for i, node in enumerate(nodes):
             if isinstance(node._kept, FunctionCtx):
                 node._kept._saved = [(None, *rest) for _, *rest in node._kept._saved]
@@ -173,6 +176,10 @@ class _Segment:
             raise RuntimeError(
                 "checkpoint: the function did other things in the second run: it recorded "
                 f"{_made(second)}, and {self._made} in the first"
+            )
+        if [id(edge) for edge in self._outside] != [id(edge) for edge in _outside(second)]:
+            raise RuntimeError(
+                "checkpoint: the function used other tensors that require grad in the second run"
             )
         for reference, new in zip(self.nodes, second, strict=True):
             node = reference()
@@ -190,6 +197,13 @@ class _Segment:
 
 def _made(nodes: Sequence[Node]) -> list[tuple[str, Any]]:
     return [(node.name(), node.shape) for node in nodes]
+
+
+def _outside(nodes: Sequence[Node]) -> list[Node | Tensor]:
+    """Return where gradients leave `nodes`."""
+    inside = set(nodes)
+    parents = [parent for node in nodes for parent, _ in node.next_functions]
+    return [p for p in parents if isinstance(p, Tensor) or (p is not None and p not in inside)]
 
 
 class _Forgetful:
