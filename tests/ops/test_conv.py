@@ -83,12 +83,14 @@ def test_convolution_against_loops(way, name, seed):
 @pytest.mark.oracle("conv_transpose")
 @pytest.mark.parametrize("seed", range(40))
 def test_transpose_in_the_input_against_loops(way, seed):
-    (g, weight, shape), options = drawn("conv_transpose", seed)
+    (g, weight, bias, shape), options = drawn("conv_transpose", seed)
     products, _ = triples(shape if len(shape) == weight.ndim else (1, *shape), weight.shape, **options)
     expected = np.zeros(shape if len(shape) == weight.ndim else (1, *shape))
     for out, source, w in products:
         expected[source] += batched(g, weight)[out] * weight[w]
-    got = registry["conv_transpose"](g, weight, shape, **options)
+    if bias is not None:
+        expected += bias.reshape(-1, *[1] * (weight.ndim - 2))
+    got = registry["conv_transpose"](g, weight, bias, shape, **options)
     np.testing.assert_allclose(batched(got, weight), expected, atol=1e-12)
     assert got.shape == shape
 
@@ -156,7 +158,7 @@ def test_a_non_finite_input_stays_in_its_windows(bad):
     np.testing.assert_array_equal(np.isfinite(out), ~touched)
     g = np.zeros((1, 1, 4, 4), np.float32)
     g[0, 0, 2, 0] = bad
-    assert np.isfinite(registry["conv_transpose"](g, weight, x.shape)).sum() == 36 - 9
+    assert np.isfinite(registry["conv_transpose"](g, weight, None, x.shape)).sum() == 36 - 9
     clean = np.zeros_like(x)
     clean[0, 0, 2:5, 0:3] = 1
     assert not np.isfinite(registry["conv_weight"](g, clean, weight.shape)).any()

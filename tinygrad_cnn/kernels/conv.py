@@ -32,11 +32,12 @@ with 3 x 3 kernels: columns by 1.7.)
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -50,7 +51,8 @@ second-level cache do not keep two threads busy.
 """
 
 _ALL = slice(None)
-_quiet = np.errstate(over="ignore", invalid="ignore")
+
+F = TypeVar("F", bound=Callable[..., np.ndarray])
 
 Sizes = tuple[int, ...]
 
@@ -89,43 +91,49 @@ def same_padding(kernel: Sizes, dilation: Sizes) -> tuple[tuple[int, int], ...]:
     return tuple((n // 2, n - n // 2) for n in added)
 
 
-@_quiet
+def _guarded(function: F) -> F:
+    """Let inf and nan pass without a warning, and compute float16 in float32."""
+
+    @functools.wraps(function)
+    def run(*args: Any) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if args[0].dtype != np.float16:
+                return function(*args)
+            wide = [a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args]
+            return function(*wide).astype(np.float16)
+
+    return cast(F, run)
+
+
+@_guarded
 def conv(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry
 ) -> np.ndarray:
     """Return the convolution of `x` (N, C, ...) with `weight` (O, C/G, ...), plus `bias` (O,)."""
-    if x.dtype == np.float16:
-        wide = bias if bias is None else bias.astype("f4")
-        return conv(x.astype("f4"), weight.astype("f4"), wide, geometry).astype(x.dtype)
     n, width = x.shape[0], x.shape[-1]
     o, kernel = weight.shape[0], weight.shape[2:]
     size = geometry.output_size(x.shape[2:], kernel)
     if _prefers_bands(weight, width, geometry) and _all_finite(x):
         out = _rows(x, kernel, size, geometry) @ _band(weight, width, size[-1], geometry)
-        out = out.reshape(n, *size[:-1], o, size[-1])
-        if bias is not None:
-            out += bias[:, None]
-        return _from_rows(out)
+        return _plus(_from_rows(out.reshape(n, *size[:-1], o, size[-1])), bias)
     groups = geometry.groups
     out = np.empty((groups, o // groups, n, *size), np.result_type(x, weight))
     kernels = weight.reshape(groups, o // groups, -1)
     for images, lines, columns in _columns(x, kernel, size, geometry):
         target = out[:, :, images, lines]
         target[...] = (kernels @ columns).reshape(target.shape)
-    out = out.reshape(o, n, *size)
-    if bias is not None:
-        out += bias.reshape(o, *(1,) * (out.ndim - 1))
-    return out.swapaxes(0, 1)
+    return _plus(out.reshape(o, n, *size).swapaxes(0, 1), bias)
 
 
-@_quiet
+@_guarded
 def conv_transpose(
-    g: np.ndarray, weight: np.ndarray, input_shape: Sizes, geometry: Geometry
+    g: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    input_shape: Sizes,
+    geometry: Geometry,
 ) -> np.ndarray:
-    """Return the transpose of `conv` in its input: g (N, O, ...) -> (N, C, ...)."""
-    if g.dtype == np.float16:
-        wide = conv_transpose(g.astype("f4"), weight.astype("f4"), input_shape, geometry)
-        return wide.astype(g.dtype)
+    """Return the transpose of `conv` in its input: g (N, O, ...) -> (N, C, ...), plus `bias` (C,)."""
     n, c, *_, width = input_shape
     o, kernel, size, out = weight.shape[0], weight.shape[2:], input_shape[2:], g.shape[2:]
     if _prefers_bands(weight, width, geometry) and _all_finite(g) and _all_finite(weight):
@@ -136,7 +144,7 @@ def conv_transpose(
         dx = np.zeros((n, *size[:-1], c, width), parts.dtype)
         for made, taken in _row_taps(kernel, out, size, geometry):
             dx[taken] += parts[made]
-        return _from_rows(dx)
+        return _plus(_from_rows(dx), bias)
     groups = geometry.groups
     kernels = weight.reshape(groups, o // groups, -1).swapaxes(1, 2)
     full = np.zeros((c, n, *geometry.padded(size)), np.result_type(g, weight))
@@ -146,17 +154,14 @@ def conv_transpose(
         columns = kernels @ part.reshape(groups, o // groups, -1)
         columns = columns.reshape(c, math.prod(kernel), *part.shape[2:])
         _add_columns(full[:, images], columns, kernel, lines.start, geometry)
-    return _unpadded(full, size, geometry).swapaxes(0, 1)
+    return _plus(_unpadded(full, size, geometry).swapaxes(0, 1), bias)
 
 
-@_quiet
+@_guarded
 def conv_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, geometry: Geometry
 ) -> np.ndarray:
     """Return the transpose of `conv` in its weight: g (N, O, ...) -> (O, C/G, ...)."""
-    if g.dtype == np.float16:
-        wide = conv_weight(g.astype("f4"), x.astype("f4"), weight_shape, geometry)
-        return wide.astype(g.dtype)
     n, width = x.shape[0], x.shape[-1]
     o, c, *kernel = weight_shape
     out = g.shape[2:]
@@ -196,6 +201,13 @@ def fold(columns: np.ndarray, kernel: Sizes, size: Sizes, geometry: Geometry) ->
     columns = columns.reshape(n, depth // taps, taps, *geometry.output_size(size, kernel))
     _add_columns(full.swapaxes(0, 1), np.moveaxis(columns, 0, 2), kernel, 0, geometry)
     return _unpadded(full, size, geometry)
+
+
+def _plus(out: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """Add `bias` (O,) to `out` (N, O, ...), in place."""
+    if bias is not None:
+        out += bias.reshape(-1, *(1,) * (out.ndim - 2))
+    return out
 
 
 def _prefers_bands(weight: np.ndarray, width: int, geometry: Geometry) -> bool:

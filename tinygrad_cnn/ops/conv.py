@@ -19,7 +19,6 @@ from tinygrad_cnn.kernels.conv import Geometry, same_padding
 from . import reduce
 from ._windows import Size, check_images, ntuple
 from .padding import pad
-from .shape import reshape
 
 # -- convolution -------------------------------------------------------------------------------
 
@@ -186,16 +185,19 @@ for conv in _CONV.values():
 
     @conv.gradient("input")
     def _(g, weight, input_shape, stride, padding, dilation, groups):
-        return conv_transpose(g, weight, input_shape, stride, padding, dilation, groups)
+        return conv_transpose(g, weight, None, input_shape, stride, padding, dilation, groups)
 
     @conv.gradient("weight")
     def _(g, input, weight_shape, stride, padding, dilation, groups):
         return conv_weight(g, input, weight_shape, stride, padding, dilation, groups)
 
     @conv.gradient("bias")
-    def _(g, weight_shape):
-        channels = g.ndim - len(weight_shape) + 1
-        return reduce.sum(g, tuple(dim for dim in range(g.ndim) if dim != channels))
+    def _(g, weight_shape): return _sum_places(g, len(weight_shape) - 2)
+
+
+def _sum_places(g: Any, dims: int) -> Any:
+    """Sum over all but the channels."""
+    return reduce.sum(g, tuple(dim for dim in range(g.ndim) if dim != g.ndim - dims - 1))
 
 
 @conv1d.samples
@@ -214,17 +216,18 @@ def _(draw): return _draw_conv(draw, 3)
 def conv_transpose(
     input: Array,
     weight: Array,
+    bias: Array,
     output_shape: tuple[int, ...],
     stride: Size = 1,
     padding: Size | str = 0,
     dilation: Size = 1,
     groups: int = 1,
 ) -> Any:
-    """Return the transpose of a convolution in its input, which had the shape `output_shape`."""
+    """Return the transpose of a convolution in its input, of shape `output_shape`, plus `bias`."""
     dims = weight.ndim - 2
     geometry = _geometry("conv_transpose", weight.shape[2:], stride, padding, dilation, groups)
     shape = output_shape if input.ndim == dims + 2 else (1, *output_shape)
-    out = kernel.conv_transpose(_batched(input, dims), weight, shape, geometry)
+    out = kernel.conv_transpose(_batched(input, dims), weight, bias, shape, geometry)
     return out[0] if input.ndim == dims + 1 else out
 
 
@@ -238,10 +241,16 @@ def _(g, input, weight_shape, stride, padding, dilation, groups):
     return conv_weight(input, g, weight_shape, stride, padding, dilation, groups)
 
 
+@conv_transpose.gradient("bias")
+def _(g, weight_shape): return _sum_places(g, len(weight_shape) - 2)
+
+
 @conv_transpose.samples
 def _(draw):
-    image, weight, out, options = _draw_case(draw, draw.integer(1, 3))
-    return draw.array(out), draw.array(weight), image, options
+    dims = draw.integer(1, 3)
+    image, weight, out, options = _draw_case(draw, dims)
+    bias = draw.array(image[-dims - 1 : -dims]) if draw.boolean() else None
+    return draw.array(out), draw.array(weight), bias, image, options
 
 
 @op
@@ -268,7 +277,7 @@ def _(g, input, stride, padding, dilation, groups):
 
 @conv_weight.gradient("input")
 def _(g, cotangent, input_shape, stride, padding, dilation, groups):
-    return conv_transpose(cotangent, g, input_shape, stride, padding, dilation, groups)
+    return conv_transpose(cotangent, g, None, input_shape, stride, padding, dilation, groups)
 
 
 @conv_weight.samples
@@ -448,8 +457,7 @@ def _transposed(
     if any(more):  # so large is the output that the convolution has places beyond the input's
         input = pad(input, [width for count in reversed(more) for width in (0, count)])
     shape = (*input.shape[: -dims - 1], weight.shape[1] * groups, *size)
-    out = conv_transpose(input, weight, shape, stride, padding, dilation, groups)
-    return out if bias is None else out + reshape(bias, (-1, *[1] * dims))
+    return conv_transpose(input, weight, bias, shape, stride, padding, dilation, groups)
 
 
 # -- columns of an image -----------------------------------------------------------------------
