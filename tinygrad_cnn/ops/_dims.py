@@ -12,6 +12,12 @@ def check_tensor(name: str, value: Any, argument: str = "input") -> None:
         raise TypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}")
 
 
+def check_tensors(name: str, **arguments: Any) -> None:
+    """Raise TypeError where one of them is neither a Tensor nor an array."""
+    for argument, value in arguments.items():
+        check_tensor(name, value, argument)
+
+
 def normalize_dim(name: str, dim: Any, ndim: int) -> int:
     """Return `dim` counted from the start; a 0-d tensor counts as having one dimension.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
 
+from ._dims import check_tensor
 from .activation import softmax
 from .dropout import dropout
 from .elementwise import where
@@ -68,6 +69,7 @@ def scaled_dot_product_attention(
     """
     name = "scaled_dot_product_attention"
     for kind, tensor in (("query", query), ("key", key), ("value", value)):
+        check_tensor(name, tensor, kind)
         if tensor.ndim < 2:
             raise RuntimeError(f"{name}: {kind} must be at least 2-d, got {tensor.shape}")
         if tensor.dtype != query.dtype:

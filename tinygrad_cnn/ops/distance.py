@@ -10,6 +10,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.dtypes import result_type
 
 from . import reduce, shape
+from ._dims import check_tensors
 from ._reduction import reduced
 from .elementwise import clamp, minimum, sqrt, square, where
 from .norm import normalize
@@ -40,6 +41,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> tg.cosine_similarity(tg.tensor([[1.0, 0.0]]), tg.tensor([[1.0, 1.0]]))
     tensor([0.7071])
     """
+    check_tensors("cosine_similarity", x1=x1, x2=x2)
     try:
         full = np.broadcast_shapes(x1.shape, x2.shape)
     except ValueError:
@@ -78,6 +80,7 @@ def pairwise_distance(
     >>> tg.pairwise_distance(tg.tensor([[3.0, 0.0]]), tg.tensor([[0.0, 4.0]]))
     tensor([5.])
     """
+    check_tensors("pairwise_distance", x1=x1, x2=x2)
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
@@ -115,6 +118,7 @@ def cdist(
     tensor([[4.],
             [5.]])
     """
+    check_tensors("cdist", x1=x1, x2=x2)
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
         raise RuntimeError(
             f"cdist: expected (..., n, k) and (..., m, k), got {x1.shape} and {x2.shape}"
@@ -160,6 +164,7 @@ def cosine_embedding_loss(
     >>> tg.nn.functional.cosine_embedding_loss(x, y, tg.tensor([1, -1]), reduction="none")
     tensor([1., 1.])
     """
+    check_tensors("cosine_embedding_loss", input1=input1, input2=input2, target=target)
     if target.ndim > 1 or {input1.ndim, input2.ndim} != {target.ndim + 1}:
         raise RuntimeError(
             "cosine_embedding_loss: expected inputs (N, D) and target (N,), or (D,) and (); "
@@ -205,7 +210,7 @@ def margin_ranking_loss(
     >>> tg.nn.functional.margin_ranking_loss(x, y, tg.ones(2), reduction="none")
     tensor([2., 0.])
     """
-    _check_dims("margin_ranking_loss", input1, input2, target)
+    _check_dims("margin_ranking_loss", input1=input1, input2=input2, target=target)
     loss = clamp(margin - target * (input1 - input2), 0)
     return reduced("margin_ranking_loss", loss, reduction)
 
@@ -310,14 +315,15 @@ def _triplet(
 ) -> Tensor:
     if margin <= 0:
         raise ValueError(f"{name}: margin must be positive, got {margin}")
-    _check_dims(name, anchor, positive, negative)
+    _check_dims(name, anchor=anchor, positive=positive, negative=negative)
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = minimum(far, distance(positive, negative))
     return reduced(name, clamp(margin + near - far, 0), reduction)
 
 
-def _check_dims(name: str, *tensors: Tensor) -> None:
-    if len({x.ndim for x in tensors}) > 1:
-        shapes = ", ".join(str(x.shape) for x in tensors)
+def _check_dims(name: str, **tensors: Tensor) -> None:
+    check_tensors(name, **tensors)
+    if len({x.ndim for x in tensors.values()}) > 1:
+        shapes = ", ".join(f"{key} {x.shape}" for key, x in tensors.items())
         raise RuntimeError(f"{name}: expected as many dimensions of each, got {shapes}")

@@ -10,6 +10,7 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.random import default_generator
 
+from ._dims import check_tensor
 from .activation import SELU_ALPHA, SELU_SCALE
 from .elementwise import where
 
@@ -68,22 +69,27 @@ def dropout(
     >>> tg.nn.functional.dropout(tg.ones(4))
     tensor([2., 2., 2., 0.])
     """
-    return _dropped("dropout", input, p, training, input.ndim)
+    return _dropped("dropout", input, p, training)
 
 
-def _dropped(name: str, input: Tensor, p: float, training: bool, leading: int) -> Tensor:
+def _dropped(
+    name: str, input: Tensor, p: float, training: bool, leading: int | None = None
+) -> Tensor:
     mask = _mask(name, input, p, training, leading)
     return input if mask is None else _dropout(input, mask, p)
 
 
 def _mask(
-    name: str, input: Tensor, p: float, training: bool, leading: int
+    name: str, input: Tensor, p: float, training: bool, leading: int | None
 ) -> np.ndarray | None:
-    """Return which places in the `leading` dimensions are kept; None if it is all."""
+    """Return which places in the `leading` dimensions (None: all) are kept; None if every one."""
+    check_tensor(name, input)
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: p must be a probability between 0 and 1, got {p}")
     if not training or p == 0:
         return None
+    if leading is None:
+        leading = input.ndim
     if input.ndim < leading:
         raise RuntimeError(f"{name}: input must be (N, C, ...), got shape {input.shape}")
     if input.dtype.kind != "f":
@@ -128,6 +134,7 @@ def dropout1d(
              [2., 2.],
              [0., 0.]]])
     """
+    check_tensor("dropout1d", input)
     if input.ndim not in (2, 3):
         raise RuntimeError(f"dropout1d: input must be (N, C, L) or (C, L), got {input.shape}")
     return _dropped("dropout1d", input, p, training, input.ndim - 1)
@@ -147,6 +154,7 @@ def dropout3d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Drop out channels of (N, C, D, H, W), or (C, D, H, W), as `dropout1d`."""
+    check_tensor("dropout3d", input)
     return _dropped("dropout3d", input, p, training, 1 if input.ndim == 4 else 2)
 
 
@@ -182,7 +190,7 @@ def alpha_dropout(
     >>> tg.nn.functional.alpha_dropout(tg.zeros(4), training=True)
     tensor([ 0.7792,  0.7792,  0.7792, -0.7792])
     """
-    return _alpha_dropped("alpha_dropout", input, p, training, input.ndim)
+    return _alpha_dropped("alpha_dropout", input, p, training)
 
 
 def feature_alpha_dropout(
@@ -192,7 +200,9 @@ def feature_alpha_dropout(
     return _alpha_dropped("feature_alpha_dropout", input, p, training, 2)
 
 
-def _alpha_dropped(name: str, input: Tensor, p: float, training: bool, leading: int) -> Tensor:
+def _alpha_dropped(
+    name: str, input: Tensor, p: float, training: bool, leading: int | None = None
+) -> Tensor:
     mask = _mask(name, input, p, training, leading)
     if mask is None:
         return input

@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place
 
+from ._dims import check_tensors
 from .elementwise import where
 from .indexing import getitem_backward
 
@@ -86,6 +87,7 @@ def embedding(
             [3., 4.],
             [1., 2.]])
     """
+    check_tensors("embedding", input=input, weight=weight)
     if sparse:
         raise NotImplementedError("embedding: gradients are dense; sparse must be False")
     if input.dtype.kind not in "iu":

@@ -11,6 +11,7 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array
 
 from . import reduce, shape
+from ._dims import check_tensors
 from ._reduction import check_reduction, reduced
 from .activation import log_softmax, logsigmoid
 from .along_dim import gather
@@ -196,6 +197,7 @@ def cross_entropy(
     >>> tg.nn.functional.cross_entropy(scores, tg.tensor([0, 1]), reduction="none")
     tensor([0.1269, 0.6931])
     """
+    check_tensors("cross_entropy", input=input, target=target)
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"cross_entropy: label_smoothing must be 0 to 1, got {label_smoothing}")
@@ -266,6 +268,7 @@ def kl_div(
     >>> tg.nn.functional.kl_div(logs, tg.tensor([[1.0, 0.0]]), reduction="batchmean")
     tensor(0.6931)
     """
+    check_tensors("kl_div", input=input, target=target)
     if reduction == "mean":
         warnings.warn(
             "kl_div: reduction='mean' divides by the number of all elements; "
@@ -323,6 +326,7 @@ def multi_margin_loss(
     >>> tg.nn.functional.multi_margin_loss(tg.tensor([[2.0, 1.5, 0.0]]), tg.tensor([0]))
     tensor(0.1667)
     """
+    check_tensors("multi_margin_loss", input=input, target=target)
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {p}")
     if weight is not None and weight.ndim != 1:
@@ -333,7 +337,8 @@ def multi_margin_loss(
     if not fits or (weight is not None and weight.shape != (classes,)):
         raise RuntimeError(
             "multi_margin_loss: expected input (N, C) and target (N,), or (C,) and (), and weight "
-            f"(C,); got {input.shape}, {target.shape}" + ("" if weight is None else f", {weight.shape}")
+            f"(C,); got {input.shape}, {target.shape}"
+            + ("" if weight is None else f", {weight.shape}")
         )
     input = shape.reshape(input, (*input.shape[:-1], classes))
     label = shape.reshape(target, (*input.shape[:-1], 1))
@@ -453,6 +458,7 @@ def binary_cross_entropy_with_logits(
 
 
 def _check_same_shape(name: str, input: Tensor, target: Tensor) -> None:
+    check_tensors(name, input=input, target=target)
     if input.shape != target.shape:
         raise ValueError(f"{name}: input {input.shape} and target {target.shape} differ in shape")
 
@@ -488,6 +494,7 @@ def multilabel_soft_margin_loss(
     >>> tg.nn.functional.multilabel_soft_margin_loss(tg.zeros(1, 2), tg.ones(1, 2))
     tensor(0.6931)
     """
+    check_tensors("multilabel_soft_margin_loss", input=input, target=target)
     loss = _logit_loss(input, target)
     if weight is not None:
         loss = loss * weight
@@ -503,6 +510,7 @@ def soft_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") 
     >>> tg.nn.functional.soft_margin_loss(tg.tensor([0.0, 1e4]), tg.tensor([1.0, -1.0]))
     tensor(5000.3467)
     """
+    check_tensors("soft_margin_loss", input=input, target=target)
     return reduced("soft_margin_loss", -logsigmoid(target * input), reduction)
 
 
@@ -520,6 +528,7 @@ def hinge_embedding_loss(
     >>> tg.nn.functional.hinge_embedding_loss(far, target, reduction="none")
     tensor([0.2, 0.8, 0. ])
     """
+    check_tensors("hinge_embedding_loss", input=input, target=target)
     loss = where(target != -1, input, 0) + where(target != 1, clamp(margin - input, 0), 0)
     return reduced("hinge_embedding_loss", loss, reduction)
 
@@ -555,6 +564,7 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, *, reduction: str = "m
     >>> tg.nn.functional.multilabel_margin_loss(scores, target)
     tensor(0.85)
     """
+    check_tensors("multilabel_margin_loss", input=input, target=target)
     classes = input.shape[-1] if input.ndim else 1
     if input.ndim > 2 or not classes or target.numel() != input.numel():
         raise RuntimeError(

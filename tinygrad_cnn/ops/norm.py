@@ -11,6 +11,7 @@ import numpy as np
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place
 
+from ._dims import check_tensor
 from .elementwise import clamp, rsqrt, square
 from .padding import pad
 from .reduce import mean, vector_norm
@@ -228,6 +229,7 @@ def _track(
 
 
 def _check_input(name: str, input: Tensor, min_dims: int = 1) -> None:
+    check_tensor(name, input)
     if input.ndim < min_dims:
         expected = "(N, C, ...)" if min_dims == 2 else "at least 1-d"
         raise RuntimeError(f"{name}: input must be {expected}, got shape {input.shape}")
@@ -509,6 +511,7 @@ def local_response_norm(
              [0.5   ],
              [0.5   ]]])
     """
+    check_tensor("local_response_norm", input)
     if input.ndim < 3:
         raise ValueError(
             f"local_response_norm: input must be (N, C, ...), at least 3-d, got shape {input.shape}"

@@ -10,11 +10,13 @@ from tinygrad_cnn.core.op import Array
 from tinygrad_cnn.core.tensor import Tensor, as_array
 
 from . import reduce, shape
+from ._dims import check_tensors
 from ._reduction import check_reduction, reduced
 from .elementwise import abs, clamp, exp, log, square, where
 
 
 def _difference(name: str, input: Array, target: Array) -> Tensor:
+    check_tensors(name, input=input, target=target)
     if input.shape != target.shape:
         warnings.warn(
             f"{name}: input {input.shape} and target {target.shape} differ in shape "
@@ -29,7 +31,9 @@ def _difference(name: str, input: Array, target: Array) -> Tensor:
 
 def _weighted(name: str, loss: Tensor, weight: Tensor, input: Array) -> Tensor:
     if weight.shape != input.shape:
-        raise ValueError(f"{name}: weight {weight.shape} must have the shape of input {input.shape}")
+        raise ValueError(
+            f"{name}: weight {weight.shape} must have the shape of input {input.shape}"
+        )
     return loss * weight
 
 
@@ -203,6 +207,7 @@ def poisson_nll_loss(
     >>> tg.nn.functional.poisson_nll_loss(tg.tensor([0.0, 1.0]), tg.tensor([3.0, 0.0]))
     tensor(1.8591)
     """
+    check_tensors("poisson_nll_loss", input=input, target=target)
     loss = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         counted = target > 1
@@ -253,6 +258,7 @@ def gaussian_nll_loss(
     >>> tg.nn.functional.gaussian_nll_loss(tg.zeros(2), tg.tensor([0.0, 2.0]), tg.ones(2))
     tensor(1.)
     """
+    check_tensors("gaussian_nll_loss", input=input, target=target)
     check_reduction("gaussian_nll_loss", reduction)
     variance = var if isinstance(var, Tensor) else input.detach() * 0 + var
     if (as_array(variance) < 0).any():
