@@ -110,6 +110,26 @@ def test_what_does_not_depend_is_zero_and_empty_works():
         jvp(lambda x: tg.ones(2), (x,), (x,), strict=True)
 
 
+def test_forward_and_reverse_agree_through_a_network():
+    F = tg.nn.functional
+
+    def loss(x, weight, matrix):
+        h = F.batch_norm(F.conv2d(x, weight, padding=1), None, None, training=True)
+        h = F.layer_norm(F.max_pool2d(F.gelu(h), 3).flatten(1), (12,))
+        return F.cross_entropy(h @ matrix, tg.tensor([0, 1]))
+
+    shapes = [(2, 2, 6, 6), (3, 2, 3, 3), (12, 2)]
+    primals, tangents = (tuple(tg.tensor(DRAWN.standard_normal(s)) for s in shapes) for _ in range(2))
+    gradient = grad(loss, argnums=(0, 1, 2))
+    _, slope = jvp(loss, primals, tangents)
+    expected = sum((g * t).sum() for g, t in zip(gradient(*primals), tangents, strict=True))
+    close(slope, expected.numpy())
+    _, forward = jvp(gradient, primals, tangents)
+    _, reverse = func.vhp(loss, primals, tangents)
+    for one, other in zip(forward, reverse, strict=True):
+        close(one, other.numpy())
+
+
 @pytest.mark.parametrize("outer", [False, True])
 def test_results_lead_to_what_is_outside(outer):
     x, w = tg.tensor(X), tg.tensor(W, requires_grad=outer)

@@ -137,10 +137,7 @@ class Record:
         """Return for each input the product of `cotangents`, in the form of `output`, and Jacobian."""
         given = self._vector("the cotangents", cotangents, self.output)
         parts = self._products(self.outputs, self.inputs, given)
-        return [
-            self._filled(part, f"input {i}", t, t.shape)
-            for i, (part, t) in enumerate(zip(parts, self.inputs, strict=True))
-        ]
+        return self._filled("input", parts, self.inputs)
 
     def transpose(self) -> Transposed:
         """Return ``pull(u)`` for each input, and the ``u``.
@@ -155,23 +152,14 @@ class Record:
     def push(self, tangents: Any, transposed: Transposed) -> list[Tensor]:
         """Return for each output the product of Jacobian and `tangents`, in the form of the inputs."""
         given = self._vector("the tangents", tangents, self._primals)
-        parts = self._products(*transposed, given)
-        return [
-            self._filled(part, f"output {i}", t, t.shape)
-            for i, (part, t) in enumerate(zip(parts, self.outputs, strict=True))
-        ]
+        return self._filled("output", self._products(*transposed, given), self.outputs)
 
     def jacobian(self) -> list[list[Tensor]]:
         """Return for each output and input the Jacobian, by reverse mode: row by row."""
         rows = []
         for output in self.outputs:
             parts = self._products([output], self.inputs, [_unit_vectors(output)], batched=True)
-            rows.append(
-                [
-                    self._filled(part, f"input {i}", t, output.shape + t.shape)
-                    for i, (part, t) in enumerate(zip(parts, self.inputs, strict=True))
-                ]
-            )
+            rows.append(self._filled("input", parts, self.inputs, before=output.shape))
         return rows
 
     def jacobian_forward(self) -> list[list[Tensor]]:
@@ -180,17 +168,8 @@ class Record:
         columns = []
         for gradient, input in zip(pulled, self.inputs, strict=True):
             parts = self._products([gradient], starts, [_unit_vectors(input)], batched=True)
-            columns.append(
-                [
-                    self._filled(
-                        None if part is None else part.movedim(0, -1),
-                        f"output {i}",
-                        t,
-                        t.shape + input.shape,
-                    )
-                    for i, (part, t) in enumerate(zip(parts, self.outputs, strict=True))
-                ]
-            )
+            last = [None if part is None else part.movedim(0, -1) for part in parts]
+            columns.append(self._filled("output", last, self.outputs, after=input.shape))
         return [list(row) for row in zip(*columns, strict=True)]
 
     def _vector(self, what: str, given: Any, like: Any) -> list[Tensor]:
@@ -231,16 +210,26 @@ class Record:
         )
 
     def _filled(
-        self, part: Tensor | None, which: str, like: Tensor, shape: tuple[int, ...]
-    ) -> Tensor:
-        """Return `part` in its shape, or zeros for None."""
-        if part is not None:
-            return part.reshape(shape)
-        if self._strict:
-            raise RuntimeError(
-                f"{self._name}: {which} has no part in the derivative, which strict=True forbids"
+        self,
+        kind: str,
+        parts: Sequence[Tensor | None],
+        tensors: Sequence[Tensor],
+        before: tuple[int, ...] = (),
+        after: tuple[int, ...] = (),
+    ) -> list[Tensor]:
+        """Return `parts` in the shapes of `tensors` between `before` and `after`; zeros for None."""
+        filled = []
+        for i, (part, tensor) in enumerate(zip(parts, tensors, strict=True)):
+            if part is None and self._strict:
+                raise RuntimeError(
+                    f"{self._name}: {kind} {i} has no part in the derivative, "
+                    "which strict=True forbids"
+                )
+            shape = before + tensor.shape + after
+            filled.append(
+                tensor_from(np.zeros(shape, tensor.dtype)) if part is None else part.reshape(shape)
             )
-        return tensor_from(np.zeros(shape, like.dtype))
+        return filled
 
 
 def _unit_vectors(tensor: Tensor) -> Tensor:
