@@ -15,6 +15,8 @@ class Generator:
     ----------
     seed : int, optional
         Without it, the stream starts from the operating system's entropy.
+    device : device or str
+        The CPU.
 
     Attributes
     ----------
@@ -22,7 +24,9 @@ class Generator:
         The NumPy generator (PCG64) that draws them.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, *, device: Any = "cpu") -> None:
+        if str(device).partition(":")[0] != "cpu":
+            raise RuntimeError(f"Generator: it draws on the CPU, got device {str(device)!r}")
         self.numpy = np.random.Generator(np.random.PCG64())
         if seed is None:
             self.seed()

@@ -81,7 +81,7 @@ FILLED = {"zeros": ops.zeros, "ones": ops.ones, "empty": ops.empty, "rand": ops.
 @pytest.mark.parametrize("name", FILLED)
 def test_sizes(name):
     make = FILLED[name]
-    for made in (make(2, 3), make((2, 3)), make([2, 3]), make(np.int64(2), 3)):
+    for made in (make(2, 3), make((2, 3)), make([2, 3]), make(np.int64(2), 3), make(size=(2, 3))):
         assert made.shape == (2, 3)
         assert made.dtype == float32
     assert make().shape == make(()).shape == ()
@@ -91,6 +91,8 @@ def test_sizes(name):
         assert make(2, dtype=dtype).dtype == dtype
     with pytest.raises(RuntimeError, match=rf"{name}: sizes must not be negative, got \(2, -1\)"):
         make(2, -1)
+    with pytest.raises(TypeError, match=rf"{name}: got sizes \(2,\) and size=\(3,\)"):
+        make(2, size=(3,))
     with pytest.raises(TypeError, match=f"{name}: sizes must be ints, got float"):
         make(2.0)
     with pytest.raises(TypeError, match=f"{name}: expected a dtype of numbers"):
@@ -437,3 +439,6 @@ def test_seeds():
     assert ops.rand(2).tolist() != drawn
     assert Generator(again).initial_seed() == again
     assert Generator().seed() != Generator().seed()
+    assert Generator(device="cpu").manual_seed(3).initial_seed() == 3
+    with pytest.raises(RuntimeError, match="Generator: it draws on the CPU, got device 'cuda'"):
+        Generator(device=Device("cuda"))

@@ -108,9 +108,11 @@ def _leaf(data: Any, device: Any, requires_grad: bool) -> Tensor:
 # -- filled ------------------------------------------------------------------------------------
 
 
-def _sizes(name: str, sizes: Any) -> tuple[int, ...]:
-    """Return the sizes given as ``f(2, 3)`` or ``f((2, 3))``, checked."""
-    shape = sizes_of(sizes)
+def _sizes(name: str, sizes: Any, size: Any = None) -> tuple[int, ...]:
+    """Return the sizes given as ``f(2, 3)``, ``f((2, 3))`` or ``f(size=(2, 3))``, checked."""
+    if size is not None and sizes:
+        raise TypeError(f"{name}: got sizes {sizes} and size={size}")
+    shape = sizes_of(sizes if size is None else (size,))
     for n in shape:
         if not hasattr(n, "__index__"):
             raise TypeError(f"{name}: sizes must be ints, got {type(n).__name__}")
@@ -123,13 +125,19 @@ def _dtype(name: str, dtype: Any, default: np.dtype | None = None) -> np.dtype:
     return (default or get_default_dtype()) if dtype is None else as_dtype(name, dtype)
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of zeros.
 
     Parameters
     ----------
-    *size : int
-        Or one tuple of them.
+    *sizes : int
+        Or one tuple of them, which may be given as ``size=``.
     dtype : dtype, optional
         The default floating dtype where not given.
     requires_grad : bool
@@ -146,17 +154,33 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    return _leaf(np.zeros(_sizes("zeros", size), _dtype("zeros", dtype)), device, requires_grad)
+    return _leaf(
+        np.zeros(_sizes("zeros", sizes, size), _dtype("zeros", dtype)), device, requires_grad
+    )
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor of ones; see `zeros`."""
-    return _leaf(np.ones(_sizes("ones", size), _dtype("ones", dtype)), device, requires_grad)
+    return _leaf(np.ones(_sizes("ones", sizes, size), _dtype("ones", dtype)), device, requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *sizes: Any,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return a tensor whose values are whatever the memory held; see `zeros`."""
-    return _leaf(np.empty(_sizes("empty", size), _dtype("empty", dtype)), device, requires_grad)
+    return _leaf(
+        np.empty(_sizes("empty", sizes, size), _dtype("empty", dtype)), device, requires_grad
+    )
 
 
 def full(
@@ -461,7 +485,8 @@ def _gaussian(shape: tuple[int, ...], dtype: np.dtype, generator: Generator | No
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
     device: Any = None,
@@ -471,8 +496,8 @@ def rand(
 
     Parameters
     ----------
-    *size : int
-        Or one tuple of them.
+    *sizes : int
+        Or one tuple of them, which may be given as ``size=``.
     generator : Generator, optional
         The default one where not given; see `manual_seed`.
     dtype : floating dtype, optional
@@ -490,19 +515,20 @@ def rand(
     >>> tg.rand(2, 3).shape
     (2, 3)
     """
-    values = _uniform(_sizes("rand", size), _floating("rand", dtype), generator)
+    values = _uniform(_sizes("rand", sizes, size), _floating("rand", dtype), generator)
     return _leaf(values, device, requires_grad)
 
 
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Return random numbers of the standard normal distribution; see `rand`."""
-    values = _gaussian(_sizes("randn", size), _floating("randn", dtype), generator)
+    values = _gaussian(_sizes("randn", sizes, size), _floating("randn", dtype), generator)
     return _leaf(values, device, requires_grad)
 
 
