@@ -581,7 +581,7 @@ class TestParameter:
         t = tg.ones(2)
         p = nn.Parameter(t)
         assert isinstance(p, tg.Tensor)
-        assert p.data is t.data
+        assert np.shares_memory(p.data, t.data)
         assert p.is_leaf
         assert p.requires_grad
         assert not nn.Parameter(t, requires_grad=False).requires_grad
@@ -606,3 +606,22 @@ class TestParameter:
         assert repr(nn.Parameter(tg.ones(2))) == text
         frozen = nn.Parameter(tg.ones(1), requires_grad=False)
         assert repr(frozen) == "Parameter containing:\ntensor([1.])"
+
+
+def test_data_of_a_parameter_has_the_methods_of_tensors() -> None:
+    """As programs written for PyTorch initialise their layers."""
+    layer = nn.Linear(3, 2)
+    layer.weight.data.normal_(5, 0.1)
+    layer.bias.data.zero_().add_(tg.tensor([1.0, 2.0]))
+    assert 4 < layer.weight.mean() < 6
+    assert layer.bias.tolist() == [1, 2]
+    layer.bias.data -= 0.5
+    layer.bias.data[1:] = 7
+    assert layer.bias.tolist() == [0.5, 7]
+    layer.weight.data = tg.ones(2, 3)
+    assert layer.weight.data.sum() == 6
+    out = layer(tg.ones(1, 3))
+    for tensor in (out, layer.weight.detach(), layer.weight * 1, layer.bias[:1]):
+        assert type(tensor.data) is np.ndarray
+    with pytest.raises(AttributeError, match="no_such"):
+        _ = layer.weight.data.no_such

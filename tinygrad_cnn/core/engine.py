@@ -298,7 +298,7 @@ def _accumulate(leaf: Tensor, gradient: Any, create_graph: bool) -> None:
         elif leaf.grad is None:
             leaf.grad = _fresh(gradient)
         else:
-            leaf.grad = tensor_from(np.asarray(leaf.grad.data + gradient))
+            leaf.grad = tensor_from(np.asarray(leaf.grad._data + gradient))
 
 
 def _fresh(gradient: Any) -> Tensor:
@@ -317,7 +317,7 @@ def _call_hooks(hooks: Hooks, gradient: Any, create_graph: bool) -> Any:
                     f"{getattr(returned, 'shape', type(returned).__name__)}"
                 )
             tensor = returned
-    return tensor if create_graph else tensor.data
+    return tensor if create_graph else tensor._data
 
 
 def _check_inputs(name: str, inputs: list[Tensor]) -> None:
@@ -345,7 +345,7 @@ def _cotangents(name: str, roots: list[Tensor], given: Any, create_graph: bool) 
                 "or it was made under no_grad()"
             )
         if gradient is None:
-            if root.data.size != 1:
+            if root._data.size != 1:
                 raise RuntimeError(
                     f"{name}: only an output of one element has an implicit gradient, "
                     f"got shape {root.shape}; pass the gradient, or reduce it first"
@@ -359,7 +359,7 @@ def _cotangents(name: str, roots: list[Tensor], given: Any, create_graph: bool) 
             )
         if gradient.dtype != root.dtype:
             gradient = registry["to"](gradient, root.dtype)
-        cotangents.append(gradient if create_graph else gradient.data)
+        cotangents.append(gradient if create_graph else gradient._data)
     return cotangents
 
 

@@ -76,7 +76,7 @@ class FunctionCtx:
             for i, output in enumerate(outputs):
                 if tensor is output and not any(tensor is c for c in self._constant):
                     edge = i
-            self._saved.append((tensor.data, edge, tensor._counter or new_counter(tensor)))
+            self._saved.append((tensor._data, edge, tensor._counter or new_counter(tensor)))
         self._to_save = ()
 
 
@@ -118,7 +118,7 @@ class _FunctionOp:
         with no_grad():
             given = [None if part is None else tensor_from(np.asarray(part)) for part in _parts(g)]
             gradients = self._run(node, given)
-        return [None if gradient is None else gradient.data for gradient in gradients]
+        return [None if gradient is None else gradient._data for gradient in gradients]
 
     def vjp_recorded(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         with enable_grad():
@@ -211,7 +211,7 @@ class Function:
             if constant or not isinstance(output, Tensor) or output.dtype.kind != "f":
                 continue
             if output.requires_grad or any(output is a for a in args):  # it has a history
-                outputs[i] = tensor_from(output.data)
+                outputs[i] = tensor_from(output._data)
                 share_version(output, outputs[i])
             outputs[i]._edge = _output_edge(node, i)
             outputs[i].requires_grad = True
@@ -240,7 +240,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
 class _Forbidden(Function):
     @staticmethod
     def forward(ctx: FunctionCtx, value: Tensor, *gradients: Any) -> Tensor:
-        return tensor_from(value.data)
+        return tensor_from(value._data)
 
     @staticmethod
     def backward(ctx: FunctionCtx, g: Tensor) -> Any:

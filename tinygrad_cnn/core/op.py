@@ -600,7 +600,7 @@ def new_counter(tensor: Tensor) -> list[int]:
 
 def share_version(base: Any, view: Tensor) -> None:
     """Let `view` share its version counter with `base`, if it shares its memory."""
-    if isinstance(base, Tensor) and _owner(base.data) is _owner(view.data):
+    if isinstance(base, Tensor) and _owner(base._data) is _owner(view._data):
         view._counter = base._counter or new_counter(base)
         view._is_view = True
         base._is_view = True
@@ -637,7 +637,7 @@ def source_of(*functions: Callable[..., Any]) -> str:
 
 def has_nan(value: Any) -> bool:
     """Return whether a Tensor, array, number or None has a NaN in it."""
-    array = value.data if isinstance(value, Tensor) else np.asarray(value)
+    array = value._data if isinstance(value, Tensor) else np.asarray(value)
     return array.dtype.kind == "f" and bool(np.isnan(array).any())
 
 

@@ -147,7 +147,7 @@ class Tensor(TensorMethods):
         """Return a tensor that shares the values and is cut off the graph."""
         if self._counter is None:
             self._counter = [0, -1]
-        result = tensor_from(self.data)
+        result = tensor_from(self._data)
         result._counter = self._counter
         return result
 
@@ -168,7 +168,7 @@ class Tensor(TensorMethods):
         """
         if self.requires_grad and not force:
             raise RuntimeError("numpy: the tensor requires grad; use tensor.detach().numpy()")
-        return self.data
+        return self._data
 
     def item(self) -> Any:
         """Return the only element as a Python number.
@@ -196,15 +196,15 @@ class Tensor(TensorMethods):
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len: a 0-d tensor has no length")
-        return len(self.data)
+        return len(self._data)
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
             raise TypeError("iteration over a 0-d tensor")
-        return (self[i] for i in range(len(self.data)))
+        return (self[i] for i in range(len(self._data)))
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self.data == (value.data if isinstance(value, Tensor) else value)).any())
+        return bool((self._data == (value._data if isinstance(value, Tensor) else value)).any())
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
@@ -227,7 +227,7 @@ class Tensor(TensorMethods):
     def __repr__(self) -> str:
         name = type(self).__name__
         start = "tensor(" if name == "Tensor" else f"{name}("
-        parts = [np.array2string(self.data, separator=", ", precision=4, prefix=start)]
+        parts = [np.array2string(self._data, separator=", ", precision=4, prefix=start)]
         known = ("int64", "bool") if self._data.size else ()
         if self.dtype.name not in (*known, get_default_dtype().name):
             parts.append(f"dtype={self.dtype}")
@@ -257,7 +257,7 @@ class Tensor(TensorMethods):
     def __reduce__(self) -> Any:
         if self._edge is not None:
             raise RuntimeError("pickle: only leaf tensors can be pickled; detach() first")
-        return type(self), (self.data, self.requires_grad)
+        return type(self), (self._data, self.requires_grad)
 
     # -- gradients -----------------------------------------------------------------------------
 
@@ -335,7 +335,7 @@ class Tensor(TensorMethods):
             tensor = reference()
             if tensor is not None:
                 total = gradient if tensor.grad is None else tensor.grad + gradient
-                tensor.grad = total if total.requires_grad else tensor_from(total.data.copy())
+                tensor.grad = total if total.requires_grad else tensor_from(total._data.copy())
 
         self._retained = RemovableHandle(self._hook_table(), keep, last=True)
 
@@ -411,7 +411,7 @@ class Tensor(TensorMethods):
                     "whose history an in-place change would make wrong; clone() it first"
                 )
             if result.grad_fn is not None:  # its rule may ask for the values before
-                result.grad_fn.keep_copies(self.data, self._counter)
+                result.grad_fn.keep_copies(self._data, self._counter)
             self._edge = result._edge
             self.requires_grad = result.requires_grad
             if self._retained is not None:
@@ -419,7 +419,7 @@ class Tensor(TensorMethods):
                 self._retained = None
                 if self.requires_grad:
                     self.retain_grad()
-        self.data[...] = result.data
+        self._data[...] = result._data
         changed_in_place(self)
         return self
 
@@ -476,7 +476,7 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
         If nested sequences differ in length.
     """
     if isinstance(data, Tensor):
-        return data.data if dtype is None else data.data.astype(dtype, copy=False)
+        return data._data if dtype is None else data._data.astype(dtype, copy=False)
     if isinstance(data, (list, tuple)):
         data = _without_tensors(data)
     try:
@@ -492,7 +492,7 @@ def as_array(data: Any, dtype: Any = None) -> np.ndarray:
 
 def _without_tensors(data: Any) -> Any:
     if isinstance(data, Tensor):
-        return data.data
+        return data._data
     if isinstance(data, (list, tuple)):
         return [_without_tensors(value) for value in data]
     return data

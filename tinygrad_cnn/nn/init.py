@@ -128,7 +128,7 @@ def eye_(tensor: Tensor) -> Tensor:
     if tensor.ndim != 2:
         raise ValueError(f"eye_: expected 2 dimensions, got {tensor.shape}")
     with no_grad():
-        return tensor.copy_(Tensor(np.eye(*tensor.shape)))
+        return tensor.copy_(Tensor(np.eye(tensor.shape[0], tensor.shape[1])))
 
 
 @no_grad()

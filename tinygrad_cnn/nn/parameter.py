@@ -6,8 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.core.tensor import Tensor, as_array
 from tinygrad_cnn.dtypes import get_default_dtype
+
+
+class ParameterData(np.ndarray):
+    """A parameter's values: an array that also has the methods which only Tensors have.
+
+    So that programs written for PyTorch can say ``layer.weight.data.normal_(0, 0.01)``. What
+    arrays have themselves, such as ``sum``, is NumPy's.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> layer = tg.nn.Linear(2, 1)
+    >>> _ = layer.bias.data.fill_(0.5)
+    >>> layer.bias.data
+    ParameterData([0.5], dtype=float32)
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Tensor(self.view(np.ndarray)), name)
 
 
 class Parameter(Tensor):
@@ -30,6 +49,15 @@ class Parameter(Tensor):
 
     def __init__(self, data: Any, requires_grad: bool = True) -> None:
         super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad)
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values; can be set to other ones, an array or a Tensor."""
+        return self._data.view(ParameterData)
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._data = np.asarray(as_array(data))
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{Tensor(self.data, self.requires_grad)!r}"

@@ -151,7 +151,7 @@ class LBFGS(Optimizer):
             slope = float(gradient @ direction)
             if slope > -group["tolerance_change"]:
                 break
-            before, start = loss, [p.data.copy() for p in params]
+            before, start = loss, [p._data.copy() for p in params]
             last = Tensor(gradient)
             if group["line_search_fn"]:
                 line = partial(along, start, direction)
@@ -182,7 +182,7 @@ def _move(params: list[Tensor], start: list[np.ndarray], step: np.ndarray) -> No
     offset = 0
     for param, origin in zip(params, start, strict=True):
         part = step[offset : offset + origin.size]
-        np.add(origin, part.reshape(origin.shape), out=param.data)
+        np.add(origin, part.reshape(origin.shape), out=param._data)
         changed_in_place(param)
         offset += origin.size
 

@@ -130,7 +130,7 @@ class Optimizer:
                     if group["maximize"]:
                         gradient = -gradient
                     state = self.state.setdefault(param, {})
-                    self.update(param.data, gradient, state, group)
+                    self.update(param._data, gradient, state, group)
                     changed_in_place(param)
         return loss
 

@@ -142,7 +142,7 @@ class _Tracer:
         self.results: dict[Any, Tensor] = {}  # (node, number of the output) -> known tensor
         self.result_names: dict[Any, str] = {}
         for name, tensor in names.items():
-            self.data_names.setdefault(id(tensor.data), name)
+            self.data_names.setdefault(id(tensor._data), name)
             if tensor.grad_fn is None:
                 self.leaf_names.setdefault(tensor, name)
             else:
