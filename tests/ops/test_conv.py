@@ -191,6 +191,14 @@ def test_an_empty_batch():
     assert weight.grad.tolist() == tg.zeros(2, 1, 3, 3).tolist()
 
 
+def test_no_channels(way):
+    x, weight = (tg.zeros(*shape, requires_grad=True) for shape in [(2, 0, 5, 5), (3, 0, 3, 3)])
+    out = F.conv2d(x, weight, tg.ones(3))
+    assert out.tolist() == tg.ones(2, 3, 3, 3).tolist()
+    out.sum().backward()
+    assert (x.grad.shape, weight.grad.shape) == (x.shape, weight.shape)
+
+
 X, W = tg.zeros(1, 4, 5, 5), tg.zeros(8, 4, 3, 3)
 
 
@@ -204,6 +212,8 @@ X, W = tg.zeros(1, 4, 5, 5), tg.zeros(8, 4, 3, 3)
         ((X, tg.zeros(8, 4, 6, 6)), {}, RuntimeError,
          r"conv2d: the window \(6, 6\) is larger than the padded input \(5, 5\)"),
         ((X, W), {"dilation": 3}, RuntimeError, r"the window \(7, 7\) is larger"),
+        ((X, tg.zeros(0, 4, 3, 3)), {}, RuntimeError, r"weight \(0, 4, 3, 3\) is empty"),
+        ((X, tg.zeros(8, 4, 3, 0)), {}, RuntimeError, r"weight \(8, 4, 3, 0\) is empty"),
         ((X, W, tg.zeros(7)), {}, RuntimeError, r"bias has shape \(7,\)"),
         ((X, W.double()), {}, RuntimeError, "must have one dtype, got float32, float64"),
         ((X, W), {"groups": 2}, RuntimeError, r"expects 8 \(groups=2\)"),
@@ -334,6 +344,7 @@ T = tg.zeros(4, 3, 2, 2)
          r"conv_transpose2d: input has 3 channels, weight \(4, 3, 2, 2\) expects 4 \(groups=1\)"),
         ((X, tg.zeros(4, 3, 2)), {}, RuntimeError, r"weight must have 4 dimensions \(C, O, KH, KW\)"),
         ((X, T), {"groups": 3}, RuntimeError, "3 groups do not divide"),
+        ((X, tg.zeros(4, 0, 2, 2)), {}, RuntimeError, r"weight \(4, 0, 2, 2\) is empty"),
         ((X, T, tg.zeros(4)), {}, RuntimeError, r"expects \(3,\)"),
         ((X, T), {"output_padding": 1}, RuntimeError, "output_padding must be smaller than"),
         ((X, T), {"output_padding": -1}, RuntimeError, "output_padding must be at least 0"),

@@ -163,22 +163,22 @@ def conv_weight(
 ) -> np.ndarray:
     """Return the transpose of `conv` in its weight: g (N, O, ...) -> (O, C/G, ...)."""
     n, width = x.shape[0], x.shape[-1]
-    o, c, *kernel = weight_shape
-    out = g.shape[2:]
+    o, c, *lines, kw = weight_shape
+    kernel, kh, out = weight_shape[2:], math.prod(lines), g.shape[2:]
     dw = np.zeros(weight_shape, np.result_type(g, x))
     if _prefers_bands(dw, width, geometry):
         # [KH*C*W, N*OH] @ [N*OH, O*OW] -> the band's gradient; a kernel element's is its diagonal's sum
         rows = _to_rows(g).reshape(n * math.prod(out[:-1]), o * out[-1])
-        band = _rows(x, tuple(kernel), out, geometry).T @ rows
+        band = _rows(x, kernel, out, geometry).T @ rows
         if _all_finite(band):  # smaller than x and g, and not finite where they are not
-            by_column = dw.reshape(o, c, -1, kernel[-1])
-            for j, diagonal in _diagonals(band.reshape(-1, c, width, o, out[-1]), kernel[-1], geometry):
+            by_column = dw.reshape(o, c, kh, kw)
+            for j, diagonal in _diagonals(band.reshape(kh, c, width, o, out[-1]), kw, geometry):
                 by_column[..., j] = diagonal.sum(axis=-1).transpose(2, 1, 0)
             return dw
     groups = geometry.groups
     by_channel = g.swapaxes(0, 1).reshape(groups, o // groups, n, *out)
     total = dw.reshape(groups, o // groups, -1)
-    for images, lines, columns in _columns(x, tuple(kernel), out, geometry):
+    for images, lines, columns in _columns(x, kernel, out, geometry):
         part = by_channel[:, :, images, lines].reshape(groups, o // groups, -1)
         total += part @ columns.swapaxes(1, 2)
     return dw
@@ -325,7 +325,10 @@ def _windows(padded: np.ndarray, kernel: Sizes, out: Sizes, geometry: Geometry) 
     sn, sc, *steps = padded.strides
     taps = map(operator.mul, steps, geometry.dilation)
     moves = map(operator.mul, steps, geometry.stride)
-    return as_strided(padded, (c, *kernel, n, *out), (sc, *taps, sn, *moves), writeable=False)
+    shape, strides = (c, *kernel, n, *out), (sc, *taps, sn, *moves)
+    if padded.flags.c_contiguous:  # the same, for a tenth of the time that as_strided takes
+        return np.ndarray(shape, padded.dtype, padded, 0, strides)
+    return as_strided(padded, shape, strides)
 
 
 def _tiles(depth: int, n: int, out: Sizes, itemsize: int) -> Iterator[tuple[slice, slice]]:
@@ -354,7 +357,8 @@ def _columns(
             buffer = np.empty(part.size, x.dtype)
         columns = buffer[: part.size].reshape(part.shape)
         np.copyto(columns, part)
-        yield images, lines, columns.reshape(groups, depth // groups, -1)
+        places = math.prod(part.shape[len(every) :])
+        yield images, lines, columns.reshape(groups, depth // groups, places)
 
 
 def _add_columns(

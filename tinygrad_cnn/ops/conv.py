@@ -629,8 +629,8 @@ def _check(
         raise RuntimeError(
             f"{name}: weight {weight.shape} has {first} channels, which {groups} groups do not divide"
         )
-    if min(weight.shape[2:]) < 1:
-        raise RuntimeError(f"{name}: weight {weight.shape} has an empty kernel")
+    if 0 in (first, outputs, *weight.shape[2:]):
+        raise RuntimeError(f"{name}: weight {weight.shape} is empty")
     if not input.dtype == weight.dtype == arrays[-1].dtype:
         found = ", ".join(str(array.dtype) for array in arrays)
         raise RuntimeError(f"{name}: input, weight and bias must have one dtype, got {found}")
