@@ -128,7 +128,9 @@ class BatchNorm2d(_BatchNorm):
     momentum : float or None
         The weight of a new batch in the running statistics; None takes the mean of all batches.
     affine : bool
-        Whether to learn a scale (`weight`) and a shift (`bias`).
+        Whether to learn a scale, `weight`.
+    bias : bool
+        Whether to learn a shift too, `bias`.
     track_running_stats : bool
         Whether to keep running statistics for evaluation; otherwise each batch's own are used.
 
