@@ -39,7 +39,6 @@ DIFFERS = [
     ("linalg.norm", r"double gradient.*\s.*size=\(0,\)", "0; PyTorch's is NaN"),
     ("linalg.norm.subgradients_at_zero", "double gradient: other", "at 0 it is 0; PyTorch's is NaN"),
     ("linalg.pinv.singular", "positional", "the entry is about pinv(a @ b.mT)"),
-    ("norm.nuc", "p must be a number", "the norm of singular values is linalg.matrix_norm's"),
     ("normal.in_place", "", "the entry is about Tensor.normal_"),
     ("nn.functional.batch_norm", r"got shape \(0,\)", "an input has a dimension of channels"),
     ("repeat_interleave", "output_size", "the size follows from the repeats"),

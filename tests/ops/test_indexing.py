@@ -318,6 +318,7 @@ def test_nonzero():
     ("call", "kind", "message"),
     [
         (lambda x: x.index_put((tensor([0]),), tensor([1])), RuntimeError, "index_put: input is float32, values int64"),
+        (lambda x: x.index_put(tensor([0]), ones(3)), TypeError, "index_put: indices must be a tuple, got Tensor"),
         (lambda x: x.index_put((tensor([2]),), ones(3)), IndexError, "index 2 is out of bounds"),
         (lambda x: x.select(1, 3), IndexError, "index 3 is out of bounds"),
         (lambda x: x[0, 0].select(0, 0), IndexError, "select: expected at least 1 dimension"),

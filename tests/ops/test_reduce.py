@@ -297,8 +297,11 @@ def test_ways_to_say_the_norm():
     same(tg.norm(x, 1, 0, True), [[3, 16]])
     same(tg.norm(x, dtype=np.float64), 13, np.float64)
     same(vector_norm(tensor([3, 4], np.float16)), 5)
-    with pytest.raises(RuntimeError, match="norm: p must be a number or 'fro', got 'nuc'"):
-        tg.norm(x, "nuc")
+    assert tg.norm(x, "nuc").item() == pytest.approx(np.linalg.svd(x.data)[1].sum())
+    with pytest.raises(RuntimeError, match="norm: p must be a number, 'fro' or 'nuc', got 'max'"):
+        tg.norm(x, "max")
+    with pytest.raises(RuntimeError, match="norm: p='nuc' is for two dimensions, got 1"):
+        tg.norm(x, "nuc", 0)
     with pytest.raises(TypeError, match="vector_norm: ord must be a number, got 'fro'"):
         vector_norm(x, "fro")
     with pytest.raises(RuntimeError, match="vector_norm: input must be floating, got int64"):

@@ -300,6 +300,8 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     """
     check_tensor("index_put", input)
     check_tensor("index_put", values, "values")
+    if not isinstance(indices, (tuple, list)):
+        raise TypeError(f"index_put: indices must be a tuple, got {type(indices).__name__}")
     if values.dtype != input.dtype:
         raise RuntimeError(f"index_put: input is {input.dtype}, values {values.dtype}")
     index = _normalized(tuple(indices), keep=True)

@@ -341,27 +341,28 @@ def _(g, input, out, ord, dim, keepdim):
 @_vector_norm.samples
 def _(draw):
     full = draw.shape()
-    x = draw.array(full, avoid=[0], distinct=True)
+    sizes = draw.array(full, 0.3, 3.0, distinct=True)
+    x = np.where(draw.mask(full), sizes, -sizes)
     ord = draw.choice([2, 1, 0, 3, 2.5, 1.5, 0.5, -1, math.inf, -math.inf])
     return x, ord, draw.dims(len(full)), draw.boolean()
 
 
 def vector_norm(
-    input: Tensor,
+    x: Tensor,
     ord: float = 2,
     dim: int | tuple[int, ...] | None = None,
     keepdim: bool = False,
     *,
     dtype: Any = None,
 ) -> Tensor:
-    """Return the norm of vectors: ``sum(abs(input) ** ord) ** (1 / ord)``.
+    """Return the norm of vectors: ``sum(abs(x) ** ord) ** (1 / ord)``.
 
     It neither overflows nor underflows where the result does not. The gradient is 0 where it is
     not defined, as that of the length of a vector of zeros.
 
     Parameters
     ----------
-    input : Tensor
+    x : Tensor
         Floating.
     ord : number
         ``inf`` is the largest magnitude, ``-inf`` the smallest, 0 the number of elements that
@@ -378,7 +379,7 @@ def vector_norm(
     IndexError
         If there is no such dimension.
     RuntimeError
-        If one is named twice, the input is not floating, or a vector without elements has no
+        If one is named twice, `x` is not floating, or a vector without elements has no
         such norm.
     TypeError
         If `ord` is not a number.
@@ -391,16 +392,16 @@ def vector_norm(
     >>> tg.linalg.vector_norm(x, dim=1), tg.linalg.vector_norm(x, math.inf)
     (tensor([5., 2.]), tensor(4.))
     """
-    check_tensor("vector_norm", input)
+    check_tensor("vector_norm", x, "x")
     if not isinstance(ord, (builtins.int, builtins.float)):
         raise TypeError(f"vector_norm: ord must be a number, got {ord!r}")
     if dtype is not None:
-        _check_floating("vector_norm", input)
+        _check_floating("vector_norm", x)
         dtype = shape.as_dtype("vector_norm", dtype)
-        if not np.can_cast(input.dtype, dtype):
-            raise RuntimeError(f"vector_norm: {input.dtype} would lose digits as {dtype}")
-        input = shape.convert(input, dtype)
-    return _vector_norm(input, ord, dim, keepdim)
+        if not np.can_cast(x.dtype, dtype):
+            raise RuntimeError(f"vector_norm: {x.dtype} would lose digits as {dtype}")
+        x = shape.convert(x, dtype)
+    return _vector_norm(x, ord, dim, keepdim)
 
 
 @method("norm")
@@ -416,8 +417,8 @@ def norm(
     Parameters
     ----------
     input : Tensor
-    p : number, "fro" or None
-        The order; the last two mean 2.
+    p : number, "fro", "nuc" or None
+        The order; "fro" and None mean 2, and "nuc" the sum of the singular values of matrices.
     dim : int or tuple of int, optional
     keepdim : bool
     dtype : dtype, optional
@@ -425,8 +426,7 @@ def norm(
     Raises
     ------
     RuntimeError
-        If there is no such norm. That of the singular values, ``"nuc"``, is in
-        `linalg.matrix_norm`.
+        If there is no such norm.
 
     Examples
     --------
@@ -435,8 +435,16 @@ def norm(
     >>> tg.norm(x), tg.norm(x, 1, dim=0)
     (tensor(13.), tensor([ 3., 16.]))
     """
+    check_tensor("norm", input)
+    if p == "nuc":
+        from .decompositions import matrix_norm  # which is made of what is here
+
+        dims = normalize_dims("norm", dim, input.ndim)
+        if len(dims) != 2:
+            raise RuntimeError(f"norm: p='nuc' is for two dimensions, got {len(dims)}")
+        return matrix_norm(input, "nuc", dims, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
-        raise RuntimeError(f"norm: p must be a number or 'fro', got {p!r}")
+        raise RuntimeError(f"norm: p must be a number, 'fro' or 'nuc', got {p!r}")
     ord = 2 if p is None or isinstance(p, str) else p
     return vector_norm(input, ord, dim, keepdim, dtype=dtype)
 
