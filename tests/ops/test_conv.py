@@ -191,7 +191,7 @@ def test_an_empty_batch():
     assert weight.grad.tolist() == tg.zeros(2, 1, 3, 3).tolist()
 
 
-def test_no_channels(way):
+def test_no_channels():
     x, weight = (tg.zeros(*shape, requires_grad=True) for shape in [(2, 0, 5, 5), (3, 0, 3, 3)])
     out = F.conv2d(x, weight, tg.ones(3))
     assert out.tolist() == tg.ones(2, 3, 3, 3).tolist()

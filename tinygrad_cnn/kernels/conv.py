@@ -163,14 +163,15 @@ def conv_weight(
 ) -> np.ndarray:
     """Return the transpose of `conv` in its weight: g (N, O, ...) -> (O, C/G, ...)."""
     n, width = x.shape[0], x.shape[-1]
-    o, c, *lines, kw = weight_shape
-    kernel, kh, out = weight_shape[2:], math.prod(lines), g.shape[2:]
+    o, c, *_, kw = weight_shape
+    kernel, out = weight_shape[2:], g.shape[2:]
     dw = np.zeros(weight_shape, np.result_type(g, x))
     if _prefers_bands(dw, width, geometry):
         # [KH*C*W, N*OH] @ [N*OH, O*OW] -> the band's gradient; a kernel element's is its diagonal's sum
         rows = _to_rows(g).reshape(n * math.prod(out[:-1]), o * out[-1])
         band = _rows(x, kernel, out, geometry).T @ rows
         if _all_finite(band):  # smaller than x and g, and not finite where they are not
+            kh = math.prod(kernel[:-1])
             by_column = dw.reshape(o, c, kh, kw)
             for j, diagonal in _diagonals(band.reshape(kh, c, width, o, out[-1]), kw, geometry):
                 by_column[..., j] = diagonal.sum(axis=-1).transpose(2, 1, 0)
@@ -212,7 +213,7 @@ def _plus(out: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
 
 def _prefers_bands(weight: np.ndarray, width: int, geometry: Geometry) -> bool:
     o, kw = weight.shape[0], weight.shape[-1]
-    return geometry.groups == 1 and width * o < kw * (67 + 2 * o)
+    return geometry.groups == 1 and width * o < kw * (67 + 2 * o) and weight.size > 0
 
 
 def _all_finite(x: np.ndarray) -> bool:
