@@ -125,9 +125,8 @@ def grad(
                 f"grad: the outputs do not depend on input {i}; "
                 "pass allow_unused=True to get None for it"
             )
-        results.append(
-            gradient if gradient is None or isinstance(gradient, Tensor) else _fresh(gradient)
-        )
+        is_array = isinstance(gradient, (np.ndarray, np.generic))
+        results.append(_fresh(gradient) if is_array else gradient)
     return tuple(results)
 
 

@@ -305,6 +305,8 @@ class TensorMethods:
         """Return the hyperbolic cosine."""
     def count_nonzero(self, dim: builtins.int | tuple[builtins.int, ...] | None = None) -> Tensor:
         """Return how many elements are not 0, over one dimension, several, or all."""
+    def cpu(self) -> Tensor:
+        """Return the tensor itself: every tensor is on the CPU."""
     def cross(self, other: Any, dim: builtins.int | None = None) -> Tensor:
         """Return the cross products along `dim`: the first of size 3, where it is not given."""
     def cuda(self, device: Any = None) -> Tensor:
@@ -356,6 +358,8 @@ class TensorMethods:
         """Return the inner product of two vectors."""
     def double(self) -> Tensor:
         """Return the values as float64."""
+    def element_size(self) -> builtins.int:
+        """Return the bytes of one element."""
     def eq(self, other: Any) -> Tensor:
         """Return whether ``input == other``, elementwise and broadcast, as booleans."""
     def equal(self, other: Any) -> builtins.bool:
@@ -478,6 +482,8 @@ class TensorMethods:
         """Return the values as int32."""
     def inverse(self) -> Tensor:
         """Return the inverse; see `linalg.inv`."""
+    def is_contiguous(self) -> builtins.bool:
+        """Return whether the elements lie in memory in C order."""
     @property
     def is_cuda(self) -> builtins.bool:
         """Whether the tensor is on a GPU: never."""
@@ -681,6 +687,8 @@ class TensorMethods:
         """Return ``-input``."""
     def negative_(self) -> Tensor:
         """Return ``-input``."""
+    def nelement(self) -> builtins.int:
+        """Return the number of elements of a tensor."""
     def new_empty(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
         """Return `empty`, where not given in the dtype of the tensor."""
     def new_full(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:

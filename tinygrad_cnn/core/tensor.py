@@ -127,19 +127,9 @@ class Tensor(TensorMethods):
         """Return the number of elements."""
         return self._data.size
 
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Return the bytes of one element."""
-        return self._data.itemsize
-
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a floating one."""
         return self._data.dtype.kind == "f"
-
-    def is_contiguous(self) -> bool:
-        """Return whether the elements lie in memory in C order."""
-        return self._data.flags.c_contiguous
 
     # -- out of the graph ----------------------------------------------------------------------
 
@@ -185,10 +175,6 @@ class Tensor(TensorMethods):
     def tolist(self) -> Any:
         """Return the values as nested lists of Python numbers."""
         return self._data.tolist()
-
-    def cpu(self) -> Tensor:
-        """Return the tensor itself: every tensor is on the CPU."""
-        return self
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)

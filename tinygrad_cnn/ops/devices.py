@@ -94,6 +94,12 @@ def _is_cuda(input: Tensor) -> bool:
     return False
 
 
+@method("cpu")
+def _cpu(input: Tensor) -> Tensor:
+    """Return the tensor itself: every tensor is on the CPU."""
+    return input
+
+
 @method("cuda")
 def _cuda(input: Tensor, device: Any = None) -> Tensor:
     """Raise RuntimeError: every tensor is on the CPU."""

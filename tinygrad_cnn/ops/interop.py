@@ -77,6 +77,18 @@ def stride(input: Tensor, dim: int | None = None) -> Any:
     return steps if dim is None else steps[normalize_dim("stride", dim, input.ndim)]
 
 
+@method("is_contiguous")
+def is_contiguous(input: Tensor) -> bool:
+    """Return whether the elements lie in memory in C order."""
+    return input.data.flags.c_contiguous
+
+
+@method("element_size")
+def element_size(input: Tensor) -> int:
+    """Return the bytes of one element."""
+    return input.data.itemsize
+
+
 @method("data_ptr")
 def data_ptr(input: Tensor) -> int:
     """Return the address of the first element."""
@@ -114,6 +126,7 @@ def is_nonzero(input: Tensor) -> bool:
     return bool(input)
 
 
+@method("nelement")
 def numel(input: Tensor) -> int:
     """Return the number of elements of a tensor."""
     return input.numel()
