@@ -54,6 +54,8 @@ class Embedding(Module):
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
@@ -72,8 +74,11 @@ class Embedding(Module):
         self.max_norm = max_norm
         self.norm_type = norm_type
         self.scale_grad_by_freq = scale_grad_by_freq
-        self.weight = uninitialised(num_embeddings, embedding_dim, device=device, dtype=dtype)
-        self.reset_parameters()
+        if _weight is not None:
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+        else:
+            self.weight = uninitialised(num_embeddings, embedding_dim, device=device, dtype=dtype)
+            self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the vectors from the normal distribution; that of `padding_idx` becomes 0."""
@@ -112,9 +117,8 @@ class Embedding(Module):
         if embeddings.ndim != 2:
             raise ValueError(f"from_pretrained: expected a matrix, got shape {embeddings.shape}")
         rows, columns = embeddings.shape
-        layer = cls(rows, columns, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
-        layer.weight = Parameter(embeddings, requires_grad=not freeze)
-        return layer
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        return cls(rows, columns, *options, _weight=embeddings, _freeze=freeze)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the vectors of integers of any shape."""
