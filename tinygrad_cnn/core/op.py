@@ -309,9 +309,12 @@ class Op(Generic[P, R]):
         if not traced:
             try:
                 return self._forward(*arrays)
-            except AttributeError:  # of None or a number, where only an array will do
-                self._check_arrays(arrays)
-                raise
+            except AttributeError:  # None or a number, where only an array will do
+                first, name = arrays[self.inputs[0]], self.parameters[self.inputs[0]]
+                if self.variadic or hasattr(first, "ndim"):
+                    raise
+                kind = type(first).__name__
+                raise TypeError(f"{self.name}: {name} must be a Tensor, got {kind}") from None
         if self.promote is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
             promoted = self._promote(values)
             if promoted is not None:
@@ -365,15 +368,6 @@ class Op(Generic[P, R]):
                 f"{self.name}: {self.parameters[i]} must be a Tensor, an array or a number, "
                 f"got {type(value).__name__}"
             )
-
-    def _check_arrays(self, arrays: list[Any]) -> None:
-        for i in self.inputs:
-            required = self._defaults[i] is inspect.Parameter.empty
-            if required and not self.variadic and not hasattr(arrays[i], "ndim"):
-                raise TypeError(
-                    f"{self.name}: {self.parameters[i]} must be a Tensor, "
-                    f"got {type(arrays[i]).__name__}"
-                ) from None
 
     def _unpack(self, sequence: Any) -> tuple[list[Any], list[Any], bool]:
         name = self.parameters[self.inputs[0]]
