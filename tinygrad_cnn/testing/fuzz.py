@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,24 @@ from tinygrad_cnn.core.engine import grad
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
 
+from .check import check_gradient, check_vjp_at, copies, same, unchanged
+from .diagnosis import (
+    arguments as written,
+    literal,
+    name_of,
+    program,
+    reference,
+    reproduced_by,
+    short,
+)
 from .draw import Draw
-from .numeric import GradcheckError, check_gradient
+from .numeric import GradcheckError, size_of
 
 Run = Callable[[Sequence[Any]], list[Any]]
 """Calls the function under test with these as its float inputs; returns its float outputs."""
 
 
-def check_op(op: Op[Any, Any], draw: Draw) -> None:
+def check_op(op: Op[Any, Any], draw: Draw | tuple[Any, ...], *, seed: int | None = None) -> None:
     """Check one operation at arguments drawn from its own sampler.
 
     - Called with arrays and with Tensors it gives the same, changes no argument, and returns no
@@ -27,30 +38,63 @@ def check_op(op: Op[Any, Any], draw: Draw) -> None:
     - The arguments' memory layout, and whether they can be written, make no difference.
     - First derivatives agree with central differences of the value, second derivatives with
       those of the first, and the rules give the same on arrays and recorded.
+    - Gradients are linear in what arrives, add up where an argument is used twice, and depend
+      on no other call.
     - Rules give their input's shape, unless the operation broadcasts, and keep float32.
+
+    Parameters
+    ----------
+    op : Op
+    draw : Draw or tuple
+        What to draw the arguments from; or the arguments, as a sampler returns them.
+    seed : int, optional
+        Of all that is random in the checks. By default it is drawn.
 
     Raises
     ------
     GradcheckError
-        Naming the operation, its arguments, and what is wrong.
+        Naming the operation, its arguments, and what is wrong, with lines that reproduce it.
     LookupError
         If the operation has no sampler.
 
     Examples
     --------
+    >>> import numpy as np
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn.testing import Draw, check_op
     >>> check_op(tg.mul, Draw.from_seed(0))
+    >>> check_op(tg.mul, (np.ones((2, 3)), np.zeros(3)))
     """
-    if op.sampler is None:
-        raise LookupError(f"{op.name}: no sampler; declare one with @{op.name}.samples")
-    drawn = op.sampler(draw)
-    args, kwargs = drawn if isinstance(drawn, tuple) else (drawn,), {}
+    if isinstance(draw, Draw):
+        if op.sampler is None:
+            raise LookupError(f"{op.name}: no sampler; declare one with @{op.name}.samples")
+        sample = op.sampler(draw)
+        seed = int(draw.rng.integers(2**32)) if seed is None else seed
+    else:
+        sample = draw
+    drawn = sample if isinstance(sample, tuple) else (sample,)
+
+    def lines() -> str:
+        call = f"check_op(registry[{op.name!r}], {literal(drawn)}, seed={seed or 0})"
+        builtin = op.__module__.startswith("tinygrad_cnn.")
+        return program(
+            call,
+            *(() if builtin else (f"import {op.__module__}  # where it is registered",)),
+            "from tinygrad_cnn.core.op import registry",
+            "from tinygrad_cnn.testing import check_op",
+        )
+
+    with reproduced_by(lines):
+        _check_op(op, copy.deepcopy(drawn), Draw.from_seed(seed or 0))
+
+
+def _check_op(op: Op[Any, Any], drawn: tuple[Any, ...], draw: Draw) -> None:
+    args, kwargs = drawn, {}
     if args and isinstance(args[-1], dict):
         args, kwargs = args[:-1], args[-1]
     bound = op.signature.bind(*args, **kwargs)
     bound.apply_defaults()
-    label = f"{op.name}({', '.join(f'{k}={_short(v)}' for k, v in bound.arguments.items())})"
+    label = label_of(op.name, bound.arguments)
     names, arrays, rebuild = _inputs(op, bound)
     before = [x.copy() for x in arrays]
 
@@ -61,14 +105,14 @@ def check_op(op: Op[Any, Any], draw: Draw) -> None:
 
     # the value
     plain = [np.array(out) for out in call(arrays)]
-    _unchanged(label, names, before, arrays)
+    unchanged(label, names, before, arrays)
     if arrays:
-        _same(f"{label}: on Tensors", plain, call([Tensor(x) for x in arrays]), exact=True)
+        same(f"{label}: on Tensors", plain, call([Tensor(x) for x in arrays]), exact=True)
     if not op.view and any(np.may_share_memory(out, x) for out in call(arrays) for x in arrays):
         raise GradcheckError(f"{label}: the result shares its memory with an argument")
-    relaid = [_relaid(x, draw) for x in arrays]
-    _same(f"{label}: in another memory layout, read-only", plain, call(relaid))
-    _unchanged(label, names, before, arrays)
+    relaid = [relaid_copy(x, draw) for x in arrays]
+    same(f"{label}: in another memory layout, read-only", plain, call(relaid))
+    unchanged(label, names, before, arrays)
 
     # the gradients
     floats = [
@@ -93,15 +137,15 @@ def check_op(op: Op[Any, Any], draw: Draw) -> None:
 
     chosen = [draw.boolean() for _ in floats]
     inputs = [Tensor(relaid[i], requires_grad=c) for i, c in zip(floats, chosen, strict=True)]
-    found = _gradients(run(inputs), inputs, [_relaid(v, draw) for v in cotangents])
+    found = _gradients(run(inputs), inputs, [relaid_copy(v, draw) for v in cotangents])
     for name, c, plain_g, g in zip(float_names, chosen, gradients, found, strict=True):
         if c:
             what = f"{label}: in another memory layout, gradient of {name}"
-            _same(what, [plain_g], [g])
+            same(what, [plain_g], [g])
     if floats:
         options = {name: bound.arguments[name] for name in op.option_names}
         _check_float32(op, label, float_names, run, points, cotangents, options.get("dtype"))
-    _unchanged(label, names, before, arrays)
+    unchanged(label, names, before, arrays)
 
 
 def _check_float32(
@@ -153,51 +197,66 @@ def check_function(
     cotangents, gradients : list of numpy.ndarray
         Random gradients of the outputs, and the gradients of the inputs that follow from them.
     """
-    outs = run([Tensor(x) for x in points])
-    finite = [np.isfinite(out.data) for out in outs]
-    if any(np.isnan(out.data).any() for out in outs):
-        raise GradcheckError(f"{label}: the value is NaN, so it has no derivative")
-    # an element that is infinite, such as the maximum of a window of padding, is left out
-    cotangents = [np.asarray(draw.rng.uniform(-1, 1, f.shape) * f) for f in finite]
-    point = [*points, *cotangents]
-    all_names = [*names, *(f"the gradient of output {i}" for i in range(len(outs)))]
-    before = [x.copy() for x in point]
 
-    def value(*at: np.ndarray) -> float:
-        outs = zip(before[len(at) :], run([Tensor(x) for x in at]), finite, strict=True)
-        return sum(float(np.sum(v[f] * out.data[f])) for v, out, f in outs)
+    def value(*at: np.ndarray) -> list[np.ndarray]:
+        return [out.data for out in run([Tensor(x) for x in at])]
+
+    def linearize(at: Sequence[np.ndarray]) -> tuple[list[np.ndarray], Any]:
+        inputs = [_variable(x) for x in at]
+        outs = run(inputs)
+        return [out.data for out in outs], lambda given: _gradients(outs, inputs, given)
+
+    cotangents, gradients, kinks = check_vjp_at(label, names, value, linearize, points, draw.rng)
+    _no_kinks(label, kinks)
+
+    # used twice
+    inputs = [_variable(x) for x in points]
+    twice = _gradients([*run(inputs), *run(inputs)], inputs, [*cotangents, *cotangents])
+    doubled = [2 * g for g in gradients]
+    same(f"{label}: where the arguments are used twice, the gradient", doubled, twice)
+    if order == 1:
+        return cotangents, gradients
+
+    # second order: the gradient of sum(weight * gradient), by the inputs and the cotangents
+    point = [*points, *cotangents]
+    all_names = [*names, *(f"the gradient of output {i}" for i in range(len(cotangents)))]
+    before = copies(point)
 
     def first(*at: np.ndarray) -> list[np.ndarray]:
         inputs = [_variable(x) for x in at[: len(points)]]
         return _gradients(run(inputs), inputs, at[len(points) :])
 
-    inputs = [_variable(x) for x in points]
-    results = run(inputs)
-    values = [out.data.copy() for out in results]
-    try:
-        gradients = _gradients(results, inputs, cotangents)
-    except RuntimeError as error:  # of a rule, such as a gradient of the wrong shape
-        raise GradcheckError(f"{label}: {error}") from error
-    _same(f"{label}: after backward, the value", values, results, exact=True)
-    _unchanged(label, all_names, before, point)
-    check_gradient(f"{label}: first derivative", names, value, points, gradients, draw.rng)
-    if order == 1:
-        return cotangents, gradients
-
-    # second order: the gradient of sum(weight * gradient), by the inputs and the cotangents
     variables = [_variable(x) for x in point]
     inputs, seeds = variables[: len(points)], variables[len(points) :]
     recorded = _grad(run(inputs), inputs, seeds, create_graph=True)
-    _same(f"{label}: recorded rules, not on arrays, gradient", gradients, recorded)
+    same(f"{label}: recorded rules, not on arrays, gradient", gradients, recorded)
     weights = [draw.rng.uniform(-1, 1, x.shape) for x in points]
     second = [g.data for g in _grad(recorded, variables, [Tensor(w) for w in weights])]
 
     def weighted(*at: np.ndarray) -> float:
         return sum(float(np.sum(w * g)) for w, g in zip(weights, first(*at), strict=True))
 
-    check_gradient(f"{label}: second derivative", all_names, weighted, point, second, draw.rng)
-    _unchanged(label, all_names, before, point)
+    magnitude = sum(size_of(w * g) * g.size for w, g in zip(weights, gradients, strict=True))
+    kinks = check_gradient(
+        f"{label}: second derivative",
+        all_names,
+        weighted,
+        point,
+        second,
+        draw.rng,
+        magnitude=magnitude,
+    )
+    _no_kinks(label, kinks)
+    unchanged(label, all_names, before, point)
     return cotangents, gradients
+
+
+def _no_kinks(label: str, kinks: Sequence[str]) -> None:
+    if kinks:
+        raise GradcheckError(
+            f"{label}: {'; '.join(kinks)}, where there is no derivative to compare with; draw "
+            "arguments that keep away from it (avoid=, distinct=)"
+        )
 
 
 def fuzz_op(op: Op[Any, Any], *, examples: int = 50) -> None:
@@ -259,19 +318,12 @@ def fuzz_gradients(
     ...     return x**1.5
     >>> test_my_power()
     """
-    from hypothesis import given, strategies as st
-
-    seeds = st.integers(0, 2**32 - 1)
-    drawn = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
 
     def decorate(function: Callable[..., Any]) -> Callable[[], None]:
-        def check(example: tuple[tuple[dict[str, Any], ...], dict[str, Any], int]) -> None:
-            parts, arguments, seed = example
-            for part in parts:
-                arguments = {**part, **arguments}
-            names = [k for k, v in arguments.items() if _is_float(v)]
-            points = [arguments[name] for name in names]
-            label = f"{name_of(function)}({', '.join(f'{k}={_short(v)}' for k, v in arguments.items())})"
+        def check(*, seed: int = 0, **arguments: Any) -> None:
+            names = [k for k, v in arguments.items() if is_float(v)]
+            points = copies([arguments[name] for name in names])
+            label = label_of(name_of(function), arguments)
 
             def run(values: Sequence[Any]) -> list[Any]:
                 result = function(**{**arguments, **dict(zip(names, values, strict=True))})
@@ -280,28 +332,75 @@ def fuzz_gradients(
                     raise TypeError(f"{label}: expected it to return Tensors, got {outs}")
                 return [out for out in outs if out.dtype.kind == "f"]
 
-            draw = Draw.from_seed(seed)
-            cotangents, gradients = check_function(label, names, run, points, draw, order)
-            inputs = [_variable(_relaid(x, draw)) for x in points]
-            found = _gradients(run(inputs), inputs, cotangents)
-            _same(f"{label}: in another memory layout, gradient", gradients, found)
-            single = [_variable(x.astype(np.float32)) for x in points]
-            for out in run(single):
-                if out.dtype != np.float32:
-                    raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
+            _check_user_function(label, names, run, points, Draw.from_seed(seed), order)
 
-        fuzz = given(drawn)(check)
-        settled = _settings(examples)(fuzz)
-
-        def test() -> None:
-            settled()
-
-        test.__name__ = test.__qualname__ = name_of(function)
-        test.__module__ = function.__module__
-        test.__doc__ = function.__doc__
-        return test
+        return make_test(function, check, groups, strategies, examples)
 
     return decorate
+
+
+def make_test(
+    function: Callable[..., Any],
+    check: Callable[..., None],
+    groups: Sequence[Any],
+    strategies: dict[str, Any],
+    examples: int,
+) -> Callable[[], None]:
+    """Return a test, named as `function`, that runs `check` on what Hypothesis draws.
+
+    `check` takes the arguments by name, and a seed. It is an attribute of the test, too, which
+    the code that reproduces a failure calls.
+    """
+    from hypothesis import given, strategies as st
+
+    def reproducible(*, seed: int = 0, **arguments: Any) -> None:
+        def lines() -> str:
+            call, known = reference(function)
+            return program(f"{call}.check({written((), arguments)}, seed={seed})", known)
+
+        with reproduced_by(lines):
+            check(seed=seed, **arguments)
+
+    seeds = st.integers(0, 2**32 - 1)
+
+    @_settings(examples)
+    @given(st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds))
+    def fuzz(example: tuple[tuple[dict[str, Any], ...], dict[str, Any], int]) -> None:
+        parts, arguments, seed = example
+        for part in parts:
+            arguments = {**part, **arguments}
+        reproducible(seed=seed, **arguments)
+
+    def test() -> None:
+        fuzz()
+
+    test.__name__ = test.__qualname__ = name_of(function)
+    test.__module__ = function.__module__
+    test.__doc__ = function.__doc__
+    test.check = reproducible  # type: ignore[attr-defined]
+    return test
+
+
+def label_of(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return how a call is called in messages."""
+    return f"{name}({', '.join(f'{k}={short(v)}' for k, v in arguments.items())})"
+
+
+def _check_user_function(
+    label: str,
+    names: Sequence[str],
+    run: Run,
+    points: Sequence[np.ndarray],
+    draw: Draw,
+    order: int,
+) -> None:
+    cotangents, gradients = check_function(label, names, run, points, draw, order)
+    inputs = [_variable(relaid_copy(x, draw)) for x in points]
+    found = _gradients(run(inputs), inputs, cotangents)
+    same(f"{label}: in another memory layout, gradient", gradients, found)
+    for out in run([_variable(x.astype(np.float32)) for x in points]):
+        if out.dtype != np.float32:
+            raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
 
 
 def _settings(examples: int) -> Any:
@@ -314,14 +413,6 @@ def _settings(examples: int) -> Any:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, for messages; of ``F.apply`` that of the `Function` F."""
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, type):
-        return owner.__name__
-    return getattr(function, "__name__", None) or type(function).__name__
 
 
 # -- the arguments of an operation -------------------------------------------------------------
@@ -357,23 +448,11 @@ def _variable(x: np.ndarray) -> Tensor:
     return Tensor(x, requires_grad=x.dtype.kind == "f")
 
 
-def _is_float(value: Any) -> bool:
+def is_float(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
-def _short(value: Any) -> str:
-    """Show an argument in a label: small arrays whole, others by their shape."""
-    if isinstance(value, np.ndarray):
-        if value.size <= 4:
-            text = np.array2string(value, separator=", ", precision=6)
-            return " ".join(text.split())
-        return f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, (list, tuple)) and any(isinstance(v, np.ndarray) for v in value):
-        return f"[{', '.join(_short(v) for v in value)}]"
-    return repr(value)
-
-
-def _relaid(x: np.ndarray, draw: Draw) -> np.ndarray:
+def relaid_copy(x: np.ndarray, draw: Draw) -> np.ndarray:
     """Return an equal read-only array that lies otherwise in memory."""
     layout = draw.choice(["C", "F", "slice", "reversed"])
     if layout == "slice":
@@ -406,6 +485,7 @@ def _grad(
         [out for out, _ in pairs],
         inputs,
         [v for _, v in pairs],
+        retain_graph=True,
         create_graph=create_graph,
         materialize_grads=True,
     )
@@ -419,26 +499,3 @@ def _gradients(
     wanted = [x for x in inputs if x.requires_grad]
     found = iter(_grad(outs, wanted, [Tensor(v) for v in cotangents]) if wanted else ())
     return [next(found).data if x.requires_grad else np.zeros(x.shape) for x in inputs]
-
-
-def _unchanged(
-    label: str, names: Sequence[str], before: Sequence[np.ndarray], now: Sequence[np.ndarray]
-) -> None:
-    for name, was, x in zip(names, before, now, strict=True):
-        if not np.array_equal(was, x, equal_nan=x.dtype.kind == "f"):
-            raise GradcheckError(f"{label}: {name} was changed in place")
-
-
-def _same(
-    what: str, expected: Sequence[np.ndarray], got: Sequence[Any], exact: bool = False
-) -> None:
-    rtol, atol = (0.0, 0.0) if exact else (1e-9, 1e-12)
-    for i, (x, other) in enumerate(zip(expected, got, strict=True)):
-        y = other.data if isinstance(other, Tensor) else np.asarray(other)
-        number = f" {i}" if len(expected) > 1 else ""
-        if x.shape != y.shape or x.dtype != y.dtype:
-            raise GradcheckError(
-                f"{what}{number} is {y.dtype}{list(y.shape)}, expected {x.dtype}{list(x.shape)}"
-            )
-        if not np.allclose(x, y, rtol=rtol, atol=atol, equal_nan=x.dtype.kind == "f"):
-            raise GradcheckError(f"{what}{number} is {_short(y)}, expected {_short(x)}")
