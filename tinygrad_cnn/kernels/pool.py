@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .mask import keep
+from .reduce import sum_over
 
 Shape = tuple[int, ...]
 
@@ -206,7 +207,13 @@ def adaptive_regions(n: int, out: int) -> list[slice]:
 
 def adaptive_avg_pool(x: np.ndarray, out: Shape) -> np.ndarray:
     """Return the mean of each of *out regions of `x` (..., *size)."""
-    for axis, count in enumerate(out, x.ndim - len(out)):
+    first = x.ndim - len(out)
+    lengths = _equal_lengths(x.shape[first:], out)
+    if lengths and x.dtype != np.float16:  # [.., out * length, ..] -> [.., out, length, ..]
+        blocks = x.reshape(*x.shape[:first], *itertools.chain.from_iterable(zip(out, lengths, strict=True)))
+        inner = tuple(range(first + 1, blocks.ndim, 2))
+        return sum_over(blocks, inner) / x.dtype.type(math.prod(lengths))
+    for axis, count in enumerate(out, first):
         result = np.empty_like(x, shape=(*x.shape[:axis], count, *x.shape[axis + 1 :]))
         for i, region in enumerate(adaptive_regions(x.shape[axis], count)):
             at: tuple[Any, ...] = (slice(None),) * axis
@@ -217,7 +224,15 @@ def adaptive_avg_pool(x: np.ndarray, out: Shape) -> np.ndarray:
 
 def adaptive_avg_pool_input(g: np.ndarray, size: Shape) -> np.ndarray:
     """Return the transpose of `adaptive_avg_pool`: g (..., *out) -> (..., *size)."""
-    for axis, n in enumerate(size, g.ndim - len(size)):
+    first = g.ndim - len(size)
+    lengths = _equal_lengths(size, g.shape[first:])
+    if lengths:
+        shares = g / g.dtype.type(math.prod(lengths))
+        pairs = tuple(itertools.chain.from_iterable(zip(g.shape[first:], lengths, strict=True)))
+        inner = tuple(range(first + 1, first + len(pairs), 2))
+        blocks = np.broadcast_to(np.expand_dims(shares, inner), g.shape[:first] + pairs)
+        return blocks.reshape(*g.shape[:first], *size)
+    for axis, n in enumerate(size, first):
         result = np.zeros_like(g, shape=(*g.shape[:axis], n, *g.shape[axis + 1 :]))
         for i, region in enumerate(adaptive_regions(n, g.shape[axis])):
             at: tuple[Any, ...] = (slice(None),) * axis
@@ -225,6 +240,13 @@ def adaptive_avg_pool_input(g: np.ndarray, size: Shape) -> np.ndarray:
             result[(*at, region)] += g[(*at, slice(i, i + 1))] / g.dtype.type(length)
         g = result
     return g
+
+
+def _equal_lengths(size: Shape, out: Shape) -> Shape:
+    """Return the regions' lengths along each axis where all are alike, else nothing."""
+    if any(count == 0 or n % count for n, count in zip(size, out, strict=True)):
+        return ()
+    return tuple(n // count for n, count in zip(size, out, strict=True))
 
 
 def adaptive_max_pool(x: np.ndarray, out: Shape) -> tuple[np.ndarray, np.ndarray]:
