@@ -127,6 +127,7 @@ def logcumsumexp(input: Array, dim: int) -> Any:
     """Return the logarithm of the sums of ``exp(input)`` up to each element along `dim`.
 
     It is stable for inputs of any size; nothing but -inf so far gives -inf, with gradient 0.
+    The gradient takes memory for the square of the dimension's length.
 
     Parameters
     ----------
