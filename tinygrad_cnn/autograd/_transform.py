@@ -19,7 +19,7 @@ from tinygrad_cnn.core.node import Node
 from tinygrad_cnn.core.tensor import Tensor, tensor_from
 
 _running: ContextVar[frozenset[Node | None]] = ContextVar("_running", default=frozenset())
-"""The nodes that are the inputs of the functions now called by a transform."""
+"""The inputs of the transforms whose function runs now."""
 
 
 def map_tensors(function: Callable[[Tensor], Any], tree: Any) -> Any:
@@ -56,7 +56,7 @@ def require_tensors(name: str, what: str, tree: Any) -> None:
         raise RuntimeError(f"{name}: {what} must be Tensors, got {type(tree).__name__}")
 
 
-Transposed = tuple[list["Tensor | None"], list[Tensor]]
+Transposed = tuple[list[Tensor | None], list[Tensor]]
 
 
 def depends(tensors: Iterable[Tensor]) -> bool:
