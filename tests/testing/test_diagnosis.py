@@ -79,7 +79,7 @@ def test_literals(value, text):
 
 
 def code_of(error: BaseException) -> str:
-    _, code = str(error).split("To reproduce:\n\n")
+    _, code = str(error).split("To reproduce:\n")
     return "\n".join(line[4:] for line in code.splitlines())
 
 
@@ -91,7 +91,7 @@ def raises_again(call, **known):
         exec(code_of(first.value), known)
     numbers = r"± \S+|-?\d\.?\d*e-\d+"
     first_line, second_line = (
-        re.sub(numbers, "", str(e.value).split("\n\nTo reproduce")[0]) for e in (first, second)
+        re.sub(numbers, "", str(e.value).split("\nTo reproduce")[0]) for e in (first, second)
     )
     assert first_line == second_line
     return str(first.value)
@@ -149,7 +149,7 @@ def test_gradcheck_of_a_function_that_can_be_imported(monkeypatch):
 def test_gradcheck_of_a_function_that_cannot():
     x = tg.tensor(np.array([0.5, 2.0]), requires_grad=True)
     call = lambda: gradcheck(lambda x, k: halved(x) * k, (x, 3))
-    assert "# f is " in raises_again(call, f=lambda x, k: halved(x) * k)
+    assert "# f = test_gradcheck" in raises_again(call, f=lambda x, k: halved(x) * k)
 
 
 class Cube(tg.autograd.Function):

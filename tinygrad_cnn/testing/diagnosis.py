@@ -122,8 +122,8 @@ def reproduced_by(lines: Callable[[], str]) -> Iterator[None]:
         yield
     except GradcheckError as error:
         if code := lines():
-            indented = "\n".join(f"    {line}".rstrip() for line in code.splitlines())
-            error.args = (f"{error}\n\nTo reproduce:\n\n{indented}",)
+            indented = "\n".join(f"    {line}" for line in code.splitlines())
+            error.args = (f"{error}\nTo reproduce:\n{indented}",)
         raise
 
 
@@ -133,7 +133,7 @@ def program(call: str, *imports: str) -> str:
         return ""
     names = [name for name in ("array", "inf", "nan") if re.search(rf"\b{name}\b", call)]
     head = [f"from numpy import {', '.join(names)}"] if names else []
-    return "\n".join([*head, *imports, "", call])
+    return "\n".join([*head, *imports, call])
 
 
 def literal(value: Any) -> str:
@@ -182,10 +182,11 @@ def reference(function: Callable[..., Any]) -> tuple[str, str]:
     name = getattr(known, "__qualname__", None) or name_of(function)
     call = f"{name}.{function.__name__}" if known is owner else name
     if module == "__main__" or not call.replace(".", "").replace("_", "").isalnum():
-        short = name_of(function)
-        short = short if short.isidentifier() else "f"
-        call = f"{short}.{function.__name__}" if known is owner else short
-        return call, f"# {call} is {name}, where the failure arose"
+        given = name_of(function)
+        given = given if given.isidentifier() else "f"
+        call = f"{given}.{function.__name__}" if known is owner else given
+        same = given if given == name else f"{given} = {name}"
+        return call, f"# {same}, as defined where this failed"
     return call, f"from {module} import {name.partition('.')[0]}"
 
 
