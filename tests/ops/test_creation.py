@@ -61,6 +61,9 @@ def test_tensor_copies_and_as_tensor_shares():
     [
         (lambda: ops.tensor("a"), TypeError, "tensor: expected numbers"),
         (lambda: ops.tensor(None), TypeError, "tensor: expected numbers"),
+        (lambda: ops.tensor(None, dtype=float32), TypeError, "tensor: expected numbers, got NoneType"),
+        (lambda: ops.tensor("3", dtype=float32), TypeError, "tensor: expected numbers, got str"),
+        (lambda: ops.zeros(2).fill_(None), TypeError, "fill_: expected numbers, got NoneType"),
         (lambda: ops.tensor(1j), TypeError, "tensor: expected numbers"),
         (lambda: ops.tensor([[1], [2, 3]]), ValueError, "inhomogeneous"),
         (lambda: ops.tensor(1, dtype="nonsense"), TypeError, "tensor: expected a dtype of numbers"),
@@ -399,8 +402,11 @@ def test_filling_takes_the_gradient_from_what_was_before():
     assert (y.tolist(), value.grad.item(), source.grad.tolist()) == ([6, 6], 4, [6])
     assert ops.arange(2).fill_(3.7).tolist() == [3, 3]
     assert ops.zeros(2, 2).copy_(np.array([1, 2])).tolist() == [[1, 2], [1, 2]]
-    with pytest.raises(RuntimeError, match="fill_: expected a number or a 0-d tensor"):
-        ops.zeros(2).fill_(ops.ones(2))
+    assert ops.zeros(1, dtype=float64).fill_(0.1).item() == 0.1
+    assert ops.zeros(1, dtype=float16).fill_(1e6).item() == math.inf
+    for wrong in (ops.ones(2), [1, 2]):
+        with pytest.raises(RuntimeError, match="fill_: expected a number or a 0-d tensor"):
+            ops.zeros(2).fill_(wrong)
 
 
 def test_random_fillers():

@@ -96,6 +96,8 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
 
 
 def _array(name: str, data: Any, dtype: Any) -> np.ndarray:
+    if data is None or isinstance(data, (str, bytes)):  # NumPy makes numbers of them
+        raise TypeError(f"{name}: expected numbers, got {type(data).__name__}")
     return as_array(data, None if dtype is None else as_dtype(name, dtype))
 
 
@@ -784,30 +786,33 @@ def multinomial(
 # -- in place ----------------------------------------------------------------------------------
 
 
-def _set(input: Tensor, value: Any, name: str) -> Tensor:
+def _set(name: str, input: Tensor, value: Any) -> Tensor:
     """Set all elements, so that gradients go to `value` and not to what was before."""
-    return input._assign(where(np.array(True), value, input).to(input.dtype), name)
+    if not isinstance(value, Tensor):
+        with np.errstate(all="ignore"):
+            value = tensor_from(_array(name, value, input.dtype))
+    value = value.to(input.dtype).expand(input.shape)
+    return input._assign(where(np.array(True), value, input), name)
 
 
 @method("fill_")
 def fill_(input: Tensor, value: Any) -> Tensor:
     """Set every element to `value`, a number or 0-d tensor, and return the tensor."""
     if np.ndim(value):
-        raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {value.shape}")
-    return _set(input, value, "fill_")
+        raise RuntimeError(f"fill_: expected a number or a 0-d tensor, got shape {np.shape(value)}")
+    return _set("fill_", input, value)
 
 
 @method("zero_")
 def zero_(input: Tensor) -> Tensor:
     """Set every element to 0, and return the tensor."""
-    return _set(input, 0, "zero_")
+    return _set("zero_", input, 0)
 
 
 @method("copy_")
 def copy_(input: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
     """Set the elements to those of `source`, broadcast, and return the tensor."""
-    source = source if isinstance(source, Tensor) else Tensor(source)
-    return _set(input, source.to(input.dtype).expand(input.shape), "copy_")
+    return _set("copy_", input, source)
 
 
 @method("uniform_")
