@@ -25,7 +25,7 @@ from tinygrad_cnn.core.op import Array, Arrays, op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.nn.parameter import Parameter
-from tinygrad_cnn.ops.conv import conv2d
+from tinygrad_cnn.ops.conv import conv2d, unfold
 from tinygrad_cnn.ops.pool import max_pool2d
 from tinygrad_cnn.viz import Graph, draw
 from tinygrad_cnn.viz.snapshot import Snapshot, trace
@@ -331,6 +331,7 @@ def test_named_tuple_is_several_options():
     image = leaf(shape=(1, 2, 9, 9))
     assert title(max_pool2d(image, 3, 2, 1)) == "max_pool2d 3×3, stride 2, pad 1"
     assert title(max_pool2d(image, (2, 3))) == "max_pool2d 2×3, stride 2×3"
+    assert title(unfold(image, 2, padding=1)) == "unfold 2×2, pad 1, stride 1"
     assert title(max_pool2d(image, 2, ceil_mode=True)) == "max_pool2d 2×2, stride 2, ceil_mode"
 
 

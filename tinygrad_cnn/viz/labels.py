@@ -43,7 +43,7 @@ def describe(node: Node) -> str:
             continue
         if value is None or name.endswith("_shape") or _repeats_shape(name, value, node):
             continue
-        words.append(_option(name, value, node.name().endswith("2d")))
+        words.append(_option(name, value, node.name().endswith(("2d", "fold"))))
     return f"{node.name()} {', '.join(words)}".rstrip()
 
 
