@@ -303,6 +303,7 @@ def test_titles_name_the_options_that_matter():
         "conv2d 5×3, stride 2×1, pad valid"
     )
     assert title(conv2d(image, weight, dilation=2)) == "conv2d 5×3, stride 1, dilation 2"
+    assert title(unfold(image, 2, padding=1)) == "unfold 2×2, pad 1, stride 1"
 
 
 @pytest.mark.parametrize(
@@ -331,7 +332,6 @@ def test_named_tuple_is_several_options():
     image = leaf(shape=(1, 2, 9, 9))
     assert title(max_pool2d(image, 3, 2, 1)) == "max_pool2d 3×3, stride 2, pad 1"
     assert title(max_pool2d(image, (2, 3))) == "max_pool2d 2×3, stride 2×3"
-    assert title(unfold(image, 2, padding=1)) == "unfold 2×2, pad 1, stride 1"
     assert title(max_pool2d(image, 2, ceil_mode=True)) == "max_pool2d 2×2, stride 2, ceil_mode"
 
 
