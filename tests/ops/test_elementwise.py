@@ -495,3 +495,17 @@ def test_agrees_with_pytorch_on_special_values(name):
     got.backward(np.ones(got.shape))
     for x, y in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(x.grad.data, y.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.oracle("bitwise_left_shift", "bitwise_right_shift")
+@pytest.mark.parametrize("dtype", ["i1", "i4", "i8", "u1"])
+def test_shifts(dtype):
+    values, bits = np.array([[1], [7], [100], [-3 if dtype != "u1" else 3]]), [0, 1, 3, 6, 70]
+    x, by = Tensor(values.astype(dtype)), Tensor(np.array(bits, dtype))
+    wrapped = np.array([[(int(v) << b) % 2**64 for b in bits] for (v,) in values], "u8")
+    assert (x << by).tolist() == wrapped.astype(dtype).tolist()
+    assert (x >> by).tolist() == [[int(v) >> b for b in bits] for (v,) in values]
+    assert (2 << Tensor(np.array([1, 2], dtype))).tolist() == [4, 8]
+    assert (x >> 1).dtype == x.dtype
+    with pytest.raises(TypeError, match="bitwise_left_shift: expected integers or booleans"):
+        Tensor([1.0]) << 1

@@ -32,6 +32,8 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) and, broadcast."""
     def __ifloordiv__(self, other: Any) -> Tensor:
         """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def __ilshift__(self, other: Any) -> Tensor:
+        """Return the integers shifted left by `other` bits, broadcast."""
     def __imod__(self, other: Any) -> Tensor:
         """Return what ``input // other`` leaves, with the sign of `other`, as Python's ``%``."""
     def __imul__(self, other: Any) -> Tensor:
@@ -42,6 +44,8 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) or, broadcast."""
     def __ipow__(self, other: Any) -> Tensor:
         """Return ``input ** exponent``, broadcast; either may be a number."""
+    def __irshift__(self, other: Any) -> Tensor:
+        """Return the integers shifted right by `other` bits, broadcast; the sign stays."""
     def __isub__(self, other: Any) -> Tensor: ...
     def __itruediv__(self, other: Any) -> Tensor:
         """Return ``input / other``, broadcast; integers give the default floating dtype."""
@@ -49,6 +53,8 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
     def __le__(self, other: Any) -> Tensor:
         """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
+    def __lshift__(self, other: Any) -> Tensor:
+        """Return the integers shifted left by `other` bits, broadcast."""
     def __lt__(self, other: Any) -> Tensor:
         """Return whether ``input < other``, elementwise and broadcast, as booleans."""
     def __matmul__(self, other: Any) -> Tensor:
@@ -71,6 +77,8 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) and, broadcast."""
     def __rfloordiv__(self, other: Any) -> Tensor:
         """Return ``input / other`` rounded down, broadcast, as Python's ``//``."""
+    def __rlshift__(self, other: Any) -> Tensor:
+        """Return the integers shifted left by `other` bits, broadcast."""
     def __rmatmul__(self, other: Any) -> Tensor:
         """Return the matrix product, over batches of matrices, which broadcast."""
     def __rmod__(self, other: Any) -> Tensor:
@@ -81,6 +89,10 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) or, broadcast."""
     def __rpow__(self, other: Any) -> Tensor:
         """Return ``input ** exponent``, broadcast; either may be a number."""
+    def __rrshift__(self, other: Any) -> Tensor:
+        """Return the integers shifted right by `other` bits, broadcast; the sign stays."""
+    def __rshift__(self, other: Any) -> Tensor:
+        """Return the integers shifted right by `other` bits, broadcast; the sign stays."""
     def __rsub__(self, other: Any) -> Tensor: ...
     def __rtruediv__(self, other: Any) -> Tensor:
         """Return ``input / other``, broadcast; integers give the default floating dtype."""
@@ -239,6 +251,10 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) and, broadcast."""
     def bitwise_and_(self, other: Any) -> Tensor:
         """Return the bitwise (for booleans, logical) and, broadcast."""
+    def bitwise_left_shift(self, other: Any) -> Tensor:
+        """Return the integers shifted left by `other` bits, broadcast."""
+    def bitwise_left_shift_(self, other: Any) -> Tensor:
+        """Return the integers shifted left by `other` bits, broadcast."""
     def bitwise_not(self) -> Tensor:
         """Return the bitwise (for booleans, logical) not."""
     def bitwise_not_(self) -> Tensor:
@@ -247,6 +263,10 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) or, broadcast."""
     def bitwise_or_(self, other: Any) -> Tensor:
         """Return the bitwise (for booleans, logical) or, broadcast."""
+    def bitwise_right_shift(self, other: Any) -> Tensor:
+        """Return the integers shifted right by `other` bits, broadcast; the sign stays."""
+    def bitwise_right_shift_(self, other: Any) -> Tensor:
+        """Return the integers shifted right by `other` bits, broadcast; the sign stays."""
     def bitwise_xor(self, other: Any) -> Tensor:
         """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
     def bitwise_xor_(self, other: Any) -> Tensor:

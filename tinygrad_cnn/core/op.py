@@ -52,11 +52,11 @@ methods: dict[str, Callable[..., Any]] = {}
 
 _OPERATORS = {
     **{"+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod"},
-    **{"**": "pow", "@": "matmul", "&": "and", "|": "or", "^": "xor"},
+    **{"**": "pow", "@": "matmul", "&": "and", "|": "or", "^": "xor", "<<": "lshift", ">>": "rshift"},
     **{"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"},
     **{"-x": "neg", "+x": "pos", "~x": "invert", "abs": "abs", "[]": "getitem"},
 }
-_REFLECTED = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^"])
+_REFLECTED = frozenset(["+", "-", "*", "/", "//", "%", "**", "@", "&", "|", "^", "<<", ">>"])
 _NUMBERS = frozenset([float, int, bool])
 _PLAIN = _NUMBERS | {np.ndarray, type(None)}
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep

@@ -475,6 +475,18 @@ def bitwise_xor(input: Array, other: Array) -> Any:
     return _on_bits("bitwise_xor", np.bitwise_xor, input, other)
 
 
+@op(method=True, operator="<<", inplace=True, differentiable=False, promote="arithmetic")
+def bitwise_left_shift(input: Array, other: Array) -> Any:
+    """Return the integers shifted left by `other` bits, broadcast."""
+    return _on_bits("bitwise_left_shift", np.left_shift, input, other)
+
+
+@op(method=True, operator=">>", inplace=True, differentiable=False, promote="arithmetic")
+def bitwise_right_shift(input: Array, other: Array) -> Any:
+    """Return the integers shifted right by `other` bits, broadcast; the sign stays."""
+    return _on_bits("bitwise_right_shift", np.right_shift, input, other)
+
+
 @op(method=True, operator="~x", inplace=True, differentiable=False)
 def bitwise_not(input: Array) -> Any:
     """Return the bitwise (for booleans, logical) not."""
@@ -497,6 +509,13 @@ def _on_bits(name: str, function: np.ufunc, *operands: Any) -> Any:
 def _(draw):
     a, b = draw.broadcastable(2)
     return draw.integers(a, -5, 5), draw.integers(b, -5, 5)
+
+
+@bitwise_left_shift.samples
+@bitwise_right_shift.samples
+def _(draw):
+    a, b = draw.broadcastable(2)
+    return draw.integers(a, -99, 99), draw.integers(b, 0, 70)
 
 
 @logical_not.samples
