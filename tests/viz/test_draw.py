@@ -303,7 +303,7 @@ def test_titles_name_the_options_that_matter():
         "conv2d 5×3, stride 2×1, pad valid"
     )
     assert title(conv2d(image, weight, dilation=2)) == "conv2d 5×3, stride 1, dilation 2"
-    assert title(unfold(image, 2, padding=1)) == "unfold 2×2, pad 1, stride 1"
+    assert title(unfold(leaf(shape=(1, 2, 4, 4)), 2, padding=1)) == "unfold 2×2, pad 1, stride 1"
 
 
 @pytest.mark.parametrize(
