@@ -384,7 +384,7 @@ def test_every_in_place_form_is_listed_here():
     in_place = {name for name in vars(type(tensor(0)).__mro__[1]) if name.endswith("_") and name[0] != "_"}
     mine = {name for name in in_place if methods[name].__module__ == ew.__name__}
     rest = {"add", "sub", "mul", "div", "true_divide", "floor_divide", "remainder", "pow", "clamp"}
-    bits = {f"bitwise_{word}" for word in ("and", "or", "xor", "not")}
+    bits = {f"bitwise_{word}" for word in ("and", "or", "xor", "not", "left_shift", "right_shift")}
     assert mine == {f"{name}_" for name in {*UNARY_IN_PLACE, *rest, *bits}}
 
 
@@ -507,5 +507,8 @@ def test_shifts(dtype):
     assert (x >> by).tolist() == [[int(v) >> b for b in bits] for (v,) in values]
     assert (2 << Tensor(np.array([1, 2], dtype))).tolist() == [4, 8]
     assert (x >> 1).dtype == x.dtype
+    y = x.clone()
+    y <<= 1
+    assert y.bitwise_right_shift_(1).dtype == x.dtype
     with pytest.raises(TypeError, match="bitwise_left_shift: expected integers or booleans"):
         Tensor([1.0]) << 1
