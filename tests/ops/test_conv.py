@@ -181,6 +181,20 @@ def test_float16_is_summed_in_float32():
     out = F.conv2d(x, tg.ones(1, 1, 64, 64, dtype=tg.float16) * 0.5)
     assert out.dtype == tg.float16
     assert out.item() == 2048
+    one = tg.ones(1, 4096, 1, 1, dtype=tg.float16, requires_grad=True)
+    weight = tg.ones(4096, 1, 1, 1, dtype=tg.float16, requires_grad=True) * 0.5
+    out = F.conv_transpose2d(one, weight)
+    assert (out.dtype, out.item()) == (tg.float16, 2048)
+    (gradient,) = tg.autograd.grad(out, one)
+    assert gradient.dtype == tg.float16
+
+
+def test_what_is_not_a_number_warns_nobody(way):
+    x = tg.tensor([[[np.inf, np.inf, 1.0]]])
+    weight = tg.tensor([[[1.0, -1.0]]])
+    assert F.conv1d(x, weight).isnan().tolist() == [[[True, False]]]
+    out = F.conv_transpose1d(x, weight, tg.tensor([-np.inf]))
+    assert out.isnan().tolist() == [[[True, True, False, False]]]
 
 
 def test_an_empty_batch():
