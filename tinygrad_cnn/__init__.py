@@ -93,8 +93,10 @@ from .ops.counting import (
     bincount as bincount,
     bucketize as bucketize,
     histc as histc,
+    isin as isin,
     searchsorted as searchsorted,
     unique as unique,
+    unique_consecutive as unique_consecutive,
 )
 from .ops.creation import (
     arange as arange,
@@ -233,9 +235,17 @@ from .ops.interop import (
     numel as numel,
 )
 from .ops.joining import (
+    atleast_1d as atleast_1d,
+    atleast_2d as atleast_2d,
+    atleast_3d as atleast_3d,
+    block_diag as block_diag,
+    broadcast_tensors as broadcast_tensors,
     cat as cat,
     chunk as chunk,
+    column_stack as column_stack,
+    dsplit as dsplit,
     dstack as dstack,
+    hsplit as hsplit,
     hstack as hstack,
     meshgrid as meshgrid,
     narrow as narrow,
@@ -245,6 +255,7 @@ from .ops.joining import (
     stack as stack,
     tensor_split as tensor_split,
     unbind as unbind,
+    vsplit as vsplit,
     vstack as vstack,
 )
 from .ops.linalg import (
@@ -336,6 +347,8 @@ from .ops.shape import (
     clone as clone,
     flatten as flatten,
     flip as flip,
+    fliplr as fliplr,
+    flipud as flipud,
     movedim as movedim,
     permute as permute,
     ravel as ravel,
@@ -379,6 +392,7 @@ if TYPE_CHECKING:
         datasets as datasets,
         func as func,
         linalg as linalg,
+        models as models,
         nn as nn,
         optim as optim,
         testing as testing,
@@ -396,7 +410,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "cuda", "datasets", "func", "linalg", "nn", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("autograd", "cuda", "datasets", "func", "linalg", "models", "nn", "optim", "testing", "utils", "viz")
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import tinygrad_cnn as tg
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.dtypes import float64, int64
 from tinygrad_cnn.ops import counting as ops
@@ -90,3 +91,27 @@ def test_counts():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_unique_consecutive_slices():
+    x = tg.tensor([[1, 1, 2, 1], [3, 3, 3, 3]])
+    values, inverse, counts = tg.unique_consecutive(x, True, True, dim=1)
+    assert values.tolist() == [[1, 2, 1], [3, 3, 3]]
+    assert (inverse.tolist(), counts.tolist()) == ([0, 0, 1, 2], [2, 1, 1])
+    assert tg.unique_consecutive(x).tolist() == [1, 2, 1, 3]
+
+
+def test_isin():
+    x = tg.tensor([[1, 2], [3, 2]])
+    assert tg.isin(x, tg.tensor([2, 9])).tolist() == [[False, True], [False, True]]
+    assert tg.isin(x, 3, invert=True).tolist() == [[True, True], [False, True]]
+    with pytest.raises(TypeError, match="isin: elements must be a Tensor, got int"):
+        tg.isin(1, 2)
+
+
+def test_flipped_matrices():
+    x = tg.tensor([[1, 2], [3, 4]])
+    assert tg.fliplr(x).tolist() == [[2, 1], [4, 3]]
+    assert x.flipud().tolist() == [[3, 4], [1, 2]]
+    with pytest.raises(RuntimeError, match="fliplr: expected at least 2 dimensions"):
+        tg.fliplr(tg.ones(2))

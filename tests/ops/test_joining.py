@@ -102,3 +102,68 @@ def test_narrow_and_unbind():
 def test_cutting_errors(call, kind, message):
     with pytest.raises(kind, match=message):
         call(zeros(5))
+
+
+@pytest.mark.parametrize("name", ["column_stack", "atleast_1d", "atleast_2d", "atleast_3d"])
+def test_as_numpy_arranges(name):
+    arrays = [np.float64(2.0), np.arange(3.0), np.arange(6.0).reshape(3, 2), np.ones((3, 2, 2))]
+    if name == "column_stack":
+        arrays = [np.arange(3.0), *arrays[1:3]]
+        got, expected = [tg.column_stack([tg.tensor(x) for x in arrays])], [np.column_stack(arrays)]
+    else:
+        got, expected = getattr(tg, name)(*map(tg.tensor, arrays)), getattr(np, name)(*arrays)
+        assert getattr(tg, name)(tg.tensor(2.0)).shape == (1,) * int(name[-2])
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a.data, b)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("hsplit", (4,)), ("hsplit", (2, 4, 3)), ("vsplit", (4, 2)), ("dsplit", (1, 2, 4))])
+@pytest.mark.parametrize("where", [2, [1, 3]])
+def test_as_numpy_cuts(name, shape, where):
+    x = np.arange(float(np.prod(shape))).reshape(shape)
+    got, expected = getattr(tg, name)(tg.tensor(x), where), getattr(np, name)(x, where)
+    assert len(got) == len(expected)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a.data, b)
+
+
+def test_wrong_cuts():
+    with pytest.raises(RuntimeError, match="vsplit: the 3 of dim 0 do not divide into 2 parts"):
+        tg.vsplit(tg.ones(3, 1), 2)
+    with pytest.raises(RuntimeError, match="dsplit: expected at least 3 dimensions, got 2"):
+        tg.dsplit(tg.ones(3, 1), 1)
+
+
+def test_block_diagonal_and_its_gradient():
+    blocks = [tg.tensor(v, requires_grad=True) for v in (2.0, [3.0, 4.0], [[5.0], [6.0]])]
+    matrix = tg.block_diag(*blocks)
+    assert matrix.tolist() == [[2, 0, 0, 0], [0, 3, 4, 0], [0, 0, 0, 5], [0, 0, 0, 6]]
+    (matrix * tg.arange(16.0).reshape(4, 4)).sum().backward()
+    assert [b.grad.tolist() for b in blocks] == [0, [5, 6], [[11], [15]]]
+    with pytest.raises(RuntimeError, match="block_diag: expected matrices"):
+        tg.block_diag(tg.ones(1, 1, 1))
+
+
+def test_broadcast_tensors():
+    a, b = tg.broadcast_tensors(tg.ones(3, 1), tg.arange(2.0))
+    assert a.shape == b.shape == (3, 2)
+    assert b.tolist() == [[0, 1]] * 3
+    with pytest.raises(RuntimeError, match=r"shapes \[\(3,\), \(2,\)\] do not broadcast"):
+        tg.broadcast_tensors(tg.ones(3), tg.ones(2))
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+@pytest.mark.parametrize(("size", "step"), [(1, 1), (2, 1), (2, 3), (4, 2), (0, 1)])
+def test_windows_along_a_dimension(dim, size, step):
+    x = np.arange(5 * 4 * 6.0).reshape(5, 4, 6)
+    n = x.shape[dim]
+    windows = [np.moveaxis(np.take(x, range(i, i + size), dim), dim, -1) for i in range(0, n - size + 1, step)]
+    np.testing.assert_array_equal(tg.tensor(x).unfold(dim, size, step).data, np.stack(windows, dim % 3))
+
+
+def test_wrong_windows():
+    with pytest.raises(RuntimeError, match="unfold: size 6 is not between 0 and the 5 of dim 0"):
+        tg.arange(5).unfold(0, 6, 1)
+    with pytest.raises(RuntimeError, match="unfold: step must be positive, got 0"):
+        tg.arange(5).unfold(0, 2, 0)

@@ -378,6 +378,8 @@ class TensorMethods:
         """Return the inner product of two vectors."""
     def double(self) -> Tensor:
         """Return the values as float64."""
+    def dsplit(self, indices_or_sections: Any) -> Any:
+        """Cut a tensor along its third dimension; see `vsplit`."""
     def element_size(self) -> builtins.int:
         """Return the bytes of one element."""
     def eq(self, other: Any) -> Tensor:
@@ -420,6 +422,10 @@ class TensorMethods:
         """Join the dimensions from `start_dim` to `end_dim`, both included, into one."""
     def flip(self, *sizes: Any) -> Tensor:
         """Return a copy with the order of the elements reversed along `dims`."""
+    def fliplr(self) -> Tensor:
+        """Return a copy with its second dimension reversed."""
+    def flipud(self) -> Tensor:
+        """Return a copy with its first dimension reversed."""
     def float(self) -> Tensor:
         """Return the values as float32."""
     def float_power(self, exponent: Any) -> Tensor:
@@ -470,6 +476,8 @@ class TensorMethods:
         self, bins: builtins.int = 100, min: builtins.float = 0, max: builtins.float = 0
     ) -> Tensor:
         """Return how many elements are in each of `bins` intervals of equal width; no gradient passes."""
+    def hsplit(self, indices_or_sections: Any) -> Any:
+        """Cut a tensor along its second dimension, a vector along its only one; see `vsplit`."""
     def hypot(self, other: Any) -> Tensor:
         """Return ``sqrt(input**2 + other**2)``, of which no square overflows; gradient NaN at 0."""
     def hypot_(self, other: Any) -> Tensor:
@@ -982,6 +990,8 @@ class TensorMethods:
         """Return the slices along `dim`, without it."""
     def unflatten(self, dim: builtins.int, sizes: Any) -> Tensor:
         """Split the dimension `dim` into several, of which one may be -1."""
+    def unfold(self, dimension: builtins.int, size: builtins.int, step: builtins.int) -> Tensor:
+        """Return all windows of `size` along a dimension, `step` apart, in a new last dimension."""
     def uniform_(
         self, a: builtins.float = 0.0, b: builtins.float = 1.0, *, generator: Any = None
     ) -> Tensor:
@@ -994,6 +1004,13 @@ class TensorMethods:
         dim: builtins.int | None = None,
     ) -> Any:
         """Return the different elements, or slices along `dim`, in ascending order."""
+    def unique_consecutive(
+        self,
+        return_inverse: builtins.bool = False,
+        return_counts: builtins.bool = False,
+        dim: builtins.int | None = None,
+    ) -> Any:
+        """Return the elements, or slices along `dim`, without those that equal the one before."""
     def unsqueeze(self, dim: builtins.int) -> Tensor:
         """Insert a dimension of size 1 at `dim`."""
     def var(
@@ -1011,6 +1028,8 @@ class TensorMethods:
         """Return the elements, in their order, in another shape, sharing their memory."""
     def view_as(self, other: Any) -> Tensor:
         """Return ``input.view(other.shape)``."""
+    def vsplit(self, indices_or_sections: Any) -> Any:
+        """Cut a tensor along its first dimension into a number of equal views, or at the indices."""
     def where(self, condition: Any, other: Any) -> Tensor:
         """Return ``where(condition, input, other)``."""
     def xlogy(self, other: Any) -> Tensor:

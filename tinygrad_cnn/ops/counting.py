@@ -60,6 +60,67 @@ def unique(
     return results if extra else results[0]
 
 
+@method("unique_consecutive")
+def unique_consecutive(
+    input: Tensor,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    dim: int | None = None,
+) -> Any:
+    """Return the elements, or slices along `dim`, without those that equal the one before.
+
+    Otherwise as `unique`.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.unique_consecutive(tg.tensor([3, 3, 1, 3]), return_counts=True)
+    (tensor([3, 1, 3]), tensor([2, 1, 1]))
+    """
+    check_tensor("unique_consecutive", input)
+    data = input.data.reshape(-1) if dim is None else input.data
+    axis = 0 if dim is None else normalize_dim("unique_consecutive", dim, data.ndim)
+    slices = np.moveaxis(data, axis, 0)
+    changes = slices[1:] != slices[:-1]
+    first = np.ones(len(slices), bool)
+    first[1:] = changes.any(axis=tuple(range(1, changes.ndim)))
+    inverse = np.cumsum(first) - 1
+    values = np.moveaxis(slices[first], 0, axis)
+    if dim is None:
+        inverse = inverse.reshape(input.shape)
+    counts = np.bincount(inverse.reshape(-1), minlength=0)
+    extra = [inverse] * return_inverse + [counts] * return_counts
+    results = tuple(tensor_from(array) for array in (values, *extra))
+    return results if extra else results[0]
+
+
+def isin(
+    elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False
+) -> Tensor:
+    """Return for each of `elements` whether it is one of `test_elements`.
+
+    Parameters
+    ----------
+    elements, test_elements : Tensor or number
+        One of them must be a Tensor.
+    assume_unique : bool
+        Whether both hold nothing twice; it may be faster.
+    invert : bool
+        Return whether it is not.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.isin(tg.tensor([1, 2, 3]), tg.tensor([2, 5]))
+    tensor([False,  True, False])
+    """
+    if not isinstance(test_elements, Tensor):
+        check_tensor("isin", elements, "elements")
+    arrays = (x.data if isinstance(x, Tensor) else x for x in (elements, test_elements))
+    found = np.isin(*arrays, assume_unique=assume_unique, invert=invert)
+    return tensor_from(np.asarray(found))
+
+
 def searchsorted(
     sorted_sequence: Tensor,
     input: Tensor | float,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,12 @@ from tinygrad_cnn.core.op import Arrays, method, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import check_tensor, normalize_dim, normalize_dims
+from .padding import pad
 from .shape import (
     broadcast_to,
     clone,
     flip,
+    movedim,
     reshape,
     sizes_of,
     transpose,
@@ -168,6 +170,104 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
     _check_all("dstack", tensors)
     rows = [reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors]
     return cat([unsqueeze(x, 2) if x.ndim == 2 else x for x in rows], 2)
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors along their second dimension; vectors are columns.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.column_stack([tg.tensor([1, 2]), tg.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    _check_all("column_stack", tensors)
+    return hstack([reshape(x, (-1, 1)) if x.ndim < 2 else x for x in tensors])
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Return a matrix with the given ones along its diagonal, and 0 elsewhere.
+
+    Numbers and vectors are matrices of one row.
+
+    Raises
+    ------
+    RuntimeError
+        If a tensor has more than 2 dimensions.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.block_diag(tg.tensor([[1, 2]]), tg.tensor([[3], [4]]))
+    tensor([[1, 2, 0],
+            [0, 0, 3],
+            [0, 0, 4]])
+    """
+    _check_all("block_diag", tensors)
+    if any(x.ndim > 2 for x in tensors):
+        raise RuntimeError(f"block_diag: expected matrices, got shapes {[x.shape for x in tensors]}")
+    matrices = [reshape(x, (1, -1)) if x.ndim < 2 else x for x in tensors]
+    width, left, rows = sum(x.shape[1] for x in matrices), 0, []
+    for x in matrices:
+        right = width - left - x.shape[1]
+        rows.append(pad(x, (left, right)))
+        left += x.shape[1]
+    return cat(rows)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors as views of the shape that all broadcast to.
+
+    Raises
+    ------
+    RuntimeError
+        If they do not.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> [x.shape for x in tg.broadcast_tensors(tg.zeros(3, 1), tg.zeros(2))]
+    [(3, 2), (3, 2)]
+    """
+    _check_all("broadcast_tensors", tensors)
+    shapes = [x.shape for x in tensors]
+    try:
+        full = np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise RuntimeError(f"broadcast_tensors: shapes {shapes} do not broadcast") from None
+    return tuple(broadcast_to(x, full) for x in tensors)
+
+
+def _at_least(ndim: int, tensors: tuple[Any, ...], expand: Callable[[Tensor], Tensor]) -> Any:
+    given = sizes_of(tensors)
+    _check_all(f"atleast_{ndim}d", given)
+    results = tuple(x if x.ndim >= ndim else expand(x) for x in given)
+    return results[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else results
+
+
+def atleast_1d(*tensors: Any) -> Any:
+    """Return each tensor with at least one dimension.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.atleast_1d(tg.tensor(2.0))
+    tensor([2.])
+    """
+    return _at_least(1, tensors, lambda x: reshape(x, (1,)))
+
+
+def atleast_2d(*tensors: Any) -> Any:
+    """Return each tensor with at least two dimensions: a vector is a row."""
+    return _at_least(2, tensors, lambda x: reshape(x, (1, -1)))
+
+
+def atleast_3d(*tensors: Any) -> Any:
+    """Return each tensor with at least three dimensions: a matrix has one more at its end."""
+    return _at_least(
+        3, tensors, lambda x: unsqueeze(x, -1) if x.ndim == 2 else reshape(x, (1, -1, 1))
+    )
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
@@ -331,6 +431,79 @@ def tensor_split(
     before = (slice(None),) * dim
     ends = zip([0, *cuts], [*cuts, size], strict=True)
     return tuple(input[(*before, slice(start, stop))] for start, stop in ends)
+
+
+@method("hsplit")
+def hsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Cut a tensor along its second dimension, a vector along its only one; see `vsplit`."""
+    check_tensor("hsplit", input)
+    return _cut("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
+
+
+@method("vsplit")
+def vsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Cut a tensor along its first dimension into a number of equal views, or at the indices.
+
+    Raises
+    ------
+    RuntimeError
+        If it has too few dimensions, or the number does not divide the size.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> [part.tolist() for part in tg.vsplit(tg.tensor([[1], [2], [3]]), [1])]
+    [[[1]], [[2], [3]]]
+    """
+    check_tensor("vsplit", input)
+    return _cut("vsplit", input, indices_or_sections, 0, 2)
+
+
+@method("dsplit")
+def dsplit(input: Tensor, indices_or_sections: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """Cut a tensor along its third dimension; see `vsplit`."""
+    check_tensor("dsplit", input)
+    return _cut("dsplit", input, indices_or_sections, 2, 3)
+
+
+def _cut(name: str, input: Tensor, where: Any, dim: int, least: int) -> tuple[Tensor, ...]:
+    if input.ndim < least:
+        raise RuntimeError(f"{name}: expected at least {least} dimensions, got {input.ndim}")
+    if isinstance(where, int) and (where < 1 or input.shape[dim] % where):
+        raise RuntimeError(
+            f"{name}: the {input.shape[dim]} of dim {dim} do not divide into {where} parts"
+        )
+    return tensor_split(input, where, dim)
+
+
+@method("unfold")
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Return all windows of `size` along a dimension, `step` apart, in a new last dimension.
+
+    Raises
+    ------
+    RuntimeError
+        If the windows are larger than the dimension, or `step` is not positive.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    check_tensor("unfold", input)
+    dim = normalize_dim("unfold", dimension, input.ndim)
+    n = input.shape[dim] if input.ndim else 1
+    if not 0 <= size <= n:
+        raise RuntimeError(f"unfold: size {size} is not between 0 and the {n} of dim {dim}")
+    if step < 1:
+        raise RuntimeError(f"unfold: step must be positive, got {step}")
+    if input.ndim == 0:
+        return reshape(input, (1,))[:size]
+    places = np.arange(0, n - size + 1, step)[:, None] + np.arange(size)
+    windows = input[(*(slice(None),) * dim, places)]  # [.., n, ..] -> [.., windows, size, ..]
+    return movedim(windows, dim + 1, -1)
 
 
 @method("unbind")

@@ -391,6 +391,36 @@ def _(draw):
 _method_of_sizes(flip)
 
 
+@method("fliplr")
+def fliplr(input: Tensor) -> Tensor:
+    """Return a copy with its second dimension reversed.
+
+    Raises
+    ------
+    RuntimeError
+        If there is none.
+    """
+    check_tensor("fliplr", input)
+    if input.ndim < 2:
+        raise RuntimeError(f"fliplr: expected at least 2 dimensions, got shape {input.shape}")
+    return flip(input, (1,))
+
+
+@method("flipud")
+def flipud(input: Tensor) -> Tensor:
+    """Return a copy with its first dimension reversed.
+
+    Raises
+    ------
+    RuntimeError
+        If there is none.
+    """
+    check_tensor("flipud", input)
+    if input.ndim < 1:
+        raise RuntimeError("flipud: expected at least 1 dimension, got a 0-d tensor")
+    return flip(input, (0,))
+
+
 # -- broadcasting ------------------------------------------------------------------------------
 
 
