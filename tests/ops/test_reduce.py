@@ -405,3 +405,14 @@ def test_agrees_with_pytorch(dtype):
         expected.backward(torch.tensor(g))
         got.backward(g)
         np.testing.assert_allclose(ours.grad.data, theirs.grad.numpy(), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.int32, np.float16, np.float64])
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+def test_the_result_has_the_dtype_asked_for(name, dtype):
+    function = getattr(tg, name)
+    args = (0,) if name.startswith("cum") else ()
+    got = function(tg.tensor([3, 5]), *args, dtype=dtype)
+    assert got.dtype == dtype
+    expected = getattr(np, name)(np.array([3, 5]), *args)
+    np.testing.assert_array_equal(got.data, np.asarray(expected).astype(dtype))

@@ -13,7 +13,7 @@ from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import check_tensor, normalize_dim
 from .diagonals import diagonal
-from .elementwise import mul
+from .elementwise import mul, quiet
 from .joining import roll
 from .reduce import sum
 from .shape import broadcast_to, reshape, sum_to_size, unsqueeze
@@ -22,6 +22,7 @@ from .shape import broadcast_to, reshape, sum_to_size, unsqueeze
 
 
 @op(method=True, operator="@", broadcast=True, formula="x y")
+@quiet
 def matmul(input: Array, other: Array) -> Any:
     """Return the matrix product, over batches of matrices, which broadcast.
 

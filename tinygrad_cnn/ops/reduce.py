@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,13 @@ def _sample(draw):
 
 
 # -- sums --------------------------------------------------------------------------------------
+
+
+def in_dtype(dtype: Any, function: Callable[..., Tensor], input: Any, *options: Any) -> Tensor:
+    """Return ``function(input, *options)``, both input and result of `dtype` if one is given."""
+    if dtype is None:
+        return function(input, *options)
+    return shape.convert(function(shape.convert(input, dtype), *options), dtype)
 
 
 @op(name="sum", formula="Σ x")
@@ -108,7 +115,7 @@ def sum(
     >>> tg.sum(x), tg.sum(x, 0), tg.sum(x, (0, 1), keepdim=True)
     (tensor(10.), tensor([4., 6.]), tensor([[10.]]))
     """
-    return _sum(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
+    return in_dtype(dtype, _sum, input, dim, keepdim)
 
 
 @op(name="mean", formula="mean x")
@@ -247,7 +254,7 @@ def prod(
     >>> x.grad
     tensor([6., 0., 0.])
     """
-    return _prod(input if dtype is None else shape.convert(input, dtype), dim, keepdim)
+    return in_dtype(dtype, _prod, input, dim, keepdim)
 
 
 @op(name="logsumexp", auxiliary=("top",), promote="float", formula="log Σ e^x")

@@ -13,7 +13,7 @@ from . import diagonals, joining, shape
 from ._dims import check_tensor, normalize_dim
 from .along_dim import gather
 from .elementwise import exp, quiet, where
-from .reduce import any, shared_among_equals, sum, widened
+from .reduce import any, in_dtype, shared_among_equals, sum, widened
 
 
 class Selected(NamedTuple):
@@ -102,7 +102,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     tensor([[1, 3],
             [3, 7]])
     """
-    return _cumsum(input if dtype is None else shape.convert(input, dtype), dim)
+    return in_dtype(dtype, _cumsum, input, dim)
 
 
 @method("cumprod")
@@ -118,7 +118,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     >>> tg.cumprod(tg.tensor([1, 2, 3, 4]), dim=0)
     tensor([ 1,  2,  6, 24])
     """
-    return _cumprod(input if dtype is None else shape.convert(input, dtype), dim)
+    return in_dtype(dtype, _cumprod, input, dim)
 
 
 @op(method=True, formula="log Σ e^x")
