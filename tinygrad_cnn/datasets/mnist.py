@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.utils._files import write_whole
+from tinygrad_cnn.serialization.files import write_whole
 from tinygrad_cnn.utils.data import Dataset
 
 from .idx import read_idx

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tinygrad_cnn.utils._files import write_whole
+from tinygrad_cnn.serialization.files import write_whole
 
 
 def test_writes_and_replaces(tmp_path):
