@@ -213,7 +213,7 @@ def check_gradient(
             raise GradcheckError(f"{label}: {name}, {text}")
     kinks = [kinks_of(name, one.kink) for name, one in zip(names, found, strict=True)]
     if found and all(one.kink.all() for one in found if one.kink.size):
-        raise GradcheckError(f"{label}: nothing can be checked, for {'; '.join(filter(None, kinks))}")
+        raise GradcheckError(f"{label}: nothing can be checked: {'; '.join(filter(None, kinks))}")
     if verdict.kink and not any(kinks):
         return ["a kink is met along a random direction"]
     return [text for text in kinks if text]

@@ -133,6 +133,9 @@ def _check_op(op: Op[Any, Any], drawn: tuple[Any, ...], draw: Draw) -> None:
         if any(out.requires_grad for out in run([_variable(x) for x in points]) if floats):
             raise GradcheckError(f"{label}: not differentiable, yet the result requires grad")
         return
+    dtype = {name: bound.arguments[name] for name in op.option_names}.get("dtype")
+    if floats and dtype is None:
+        _keeps_dtype(label, run([Tensor(x) for x in points]), np.float64)
     cotangents, gradients = check_function(label, float_names, run, points, draw)
 
     chosen = [draw.boolean() for _ in floats]
@@ -143,8 +146,7 @@ def _check_op(op: Op[Any, Any], drawn: tuple[Any, ...], draw: Draw) -> None:
             what = f"{label}: in another memory layout, gradient of {name}"
             same(what, [plain_g], [g])
     if floats:
-        options = {name: bound.arguments[name] for name in op.option_names}
-        _check_float32(op, label, float_names, run, points, cotangents, options.get("dtype"))
+        _check_float32(op, label, float_names, run, points, cotangents, dtype)
     unchanged(label, names, before, arrays)
 
 
@@ -160,9 +162,8 @@ def _check_float32(
     """Check that float32 stays float32, in what the rules return before the engine casts it."""
     inputs = [_variable(x.astype(np.float32)) for x in points]
     outs = run(inputs)
-    for out in outs:
-        if dtype is None and out.dtype != np.float32:
-            raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
+    if dtype is None:
+        _keeps_dtype(label, outs, np.float32)
     node = outs[0].grad_fn
     if node is None or node.op is not op:  # promoted first
         return
@@ -180,6 +181,12 @@ def _check_float32(
             )
         if dtype is None and g.dtype != np.float32:
             raise GradcheckError(f"{label}: the rule for {name} gives {g.dtype} for float32")
+
+
+def _keeps_dtype(label: str, outs: Sequence[Tensor], dtype: Any) -> None:
+    for out in outs:
+        if out.dtype != dtype:
+            raise GradcheckError(f"{label}: of {dtype.__name__} arguments it makes {out.dtype}")
 
 
 def check_function(
@@ -217,7 +224,8 @@ def check_function(
     if order == 1:
         return cotangents, gradients
 
-    # second order: the gradient of sum(weight * gradient), by the inputs and the cotangents
+    # second order: the gradient of sum(weight * gradient), by the inputs and by the cotangents;
+    # the latter is the jvp of `weights`
     point = [*points, *cotangents]
     all_names = [*names, *(f"the gradient of output {i}" for i in range(len(cotangents)))]
     before = copies(point)
@@ -394,13 +402,12 @@ def _check_user_function(
     draw: Draw,
     order: int,
 ) -> None:
+    for dtype in (np.float64, np.float32):
+        _keeps_dtype(label, run([Tensor(x.astype(dtype)) for x in points]), dtype)
     cotangents, gradients = check_function(label, names, run, points, draw, order)
     inputs = [_variable(relaid_copy(x, draw)) for x in points]
     found = _gradients(run(inputs), inputs, cotangents)
     same(f"{label}: in another memory layout, gradient", gradients, found)
-    for out in run([_variable(x.astype(np.float32)) for x in points]):
-        if out.dtype != np.float32:
-            raise GradcheckError(f"{label}: of float32 arguments it makes {out.dtype}")
 
 
 def _settings(examples: int) -> Any:

@@ -113,22 +113,13 @@ def gradcheck(
     if check_batched_grad or check_batched_forward_grad or check_forward_ad or not check_backward_ad:
         raise NotImplementedError("gradcheck: it checks backward gradients, one at a time, only")
     args = _as_tuple(inputs)
-    options = {
-        **({"eps": eps} if eps is not None else {}),
-        **({"atol": atol} if atol != 1e-5 else {}),
-        **({"rtol": rtol} if rtol != 1e-3 else {}),
-        **({"nondet_tol": nondet_tol} if nondet_tol else {}),
-        **({"fast_mode": True} if fast_mode else {}),
-    }
-    try:
-        with reproduced_by(lambda: _program("gradcheck", fn, args, options)):
-            check = _Check(fn, args, eps, atol, rtol)
-            check.run(nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
-    except GradcheckError:
-        if raise_exception:
-            raise
-        return False
-    return True
+
+    def check() -> None:
+        checked = _Check(fn, args, eps, atol, rtol)
+        checked.run(nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
+
+    given = _given(eps, atol, rtol, nondet_tol, fast_mode)
+    return _verdict(check, lambda: _program("gradcheck", fn, [args], given), raise_exception)
 
 
 def gradgradcheck(
@@ -162,6 +153,8 @@ def gradgradcheck(
     >>> tg.testing.gradgradcheck(tg.log, x)
     True
     """
+    if check_batched_grad:
+        raise NotImplementedError("gradgradcheck: it checks gradients one at a time only")
     args = _as_tuple(inputs)
     if grad_outputs is None:
         rng = np.random.default_rng(0)
@@ -183,17 +176,36 @@ def gradgradcheck(
         return tuple(g for g in found if g is not None)
 
     first_derivative.__name__ = f"first derivative of {name_of(fn)}"
-    if check_batched_grad:
-        raise NotImplementedError("gradgradcheck: it checks gradients one at a time only")
+
+    def check() -> None:
+        checked = _Check(first_derivative, (*args, *seeds), eps, atol, rtol)
+        checked.run(nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
+
+    given = _given(eps, atol, rtol, nondet_tol, fast_mode)
+    shown = [args, seeds]
+    return _verdict(check, lambda: _program("gradgradcheck", fn, shown, given), raise_exception)
+
+
+def _verdict(check: Callable[[], None], lines: Callable[[], str], raise_exception: bool) -> bool:
     try:
-        with reproduced_by(lambda: _program("gradgradcheck", fn, args, {})):
-            check = _Check(first_derivative, (*args, *seeds), eps, atol, rtol)
-            check.run(nondet_tol, check_undefined_grad, check_grad_dtypes, fast_mode)
+        with reproduced_by(lines):
+            check()
     except GradcheckError:
         if raise_exception:
             raise
         return False
     return True
+
+
+def _given(
+    eps: float | None, atol: float, rtol: float, nondet_tol: float, fast_mode: bool
+) -> dict[str, Any]:
+    """Return the options that are not the defaults."""
+    given = {
+        "eps": eps, "atol": atol, "rtol": rtol, "nondet_tol": nondet_tol, "fast_mode": fast_mode
+    }
+    usual = {"eps": None, "atol": 1e-5, "rtol": 1e-3, "nondet_tol": 0.0, "fast_mode": False}
+    return {name: value for name, value in given.items() if value != usual[name]}
 
 
 class _Check:
@@ -333,7 +345,7 @@ class _Check:
                     kinks.append(f"output {number} by {text}")
         if kinks and all(kink.all() for kink in unseen):
             raise GradcheckError(f"{name_of(self.fn)}: nothing can be checked: {'; '.join(kinks)}")
-        warn_of_kinks(name_of(self.fn), kinks, stacklevel=4)
+        warn_of_kinks(name_of(self.fn), kinks, stacklevel=6)
 
     def only(self, number: int, v: np.ndarray) -> list[np.ndarray | None]:
         """Return gradients that arrive at one output only."""
@@ -391,22 +403,24 @@ class _Check:
 
 
 def _program(
-    check: str, fn: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]
+    check: str,
+    fn: Callable[..., Any],
+    groups: Sequence[Sequence[Any]],
+    options: dict[str, Any],
 ) -> str:
     """Return the code of a call of `gradcheck` or `gradgradcheck`."""
     call, known = reference(fn)
-    tensors = []
-    for x in args:
-        if isinstance(x, Tensor):
-            wanted = ", requires_grad=True" if x.requires_grad else ""
-            tensors.append(f"tg.Tensor({literal(x.data)}{wanted})")
-        else:
-            tensors.append(literal(x))
-    words = "".join(f", {name}={value!r}" for name, value in options.items())
-    inputs = ", ".join(tensors) + ("," if len(tensors) == 1 else "")
+    tuples = [f"({', '.join(map(_written, group))},)" for group in groups]
+    words = [call, *tuples, *(f"{name}={value!r}" for name, value in options.items())]
     return program(
-        f"tg.testing.{check}({call}, ({inputs}){words})", "import tinygrad_cnn as tg", known
+        f"tg.testing.{check}({', '.join(words)})", "import tinygrad_cnn as tg", known
     )
+
+
+def _written(x: Any) -> str:
+    if not isinstance(x, Tensor):
+        return literal(x)
+    return f"tg.Tensor({literal(x.data)}{', requires_grad=True' if x.requires_grad else ''})"
 
 
 def _outputs(fn: Callable[..., Any], args: Sequence[Any]) -> list[Tensor]:

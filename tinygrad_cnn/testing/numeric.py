@@ -72,8 +72,9 @@ DOUBLE = Precision(float(np.finfo(np.float64).eps))
 
 
 def precision_of(*arrays: Any) -> Precision:
-    """Return the precision of the coarsest of these arrays."""
-    return Precision(max(float(np.finfo(x.dtype).eps) for x in arrays))
+    """Return the precision of the coarsest of these arrays, of those that hold floats."""
+    known = [float(np.finfo(x.dtype).eps) for x in arrays if x.dtype.kind == "f"]
+    return Precision(max(known, default=DOUBLE.eps))
 
 
 class Estimate(NamedTuple):
@@ -182,34 +183,53 @@ def judge(
         Try complex numbers, too.
     """
     analytic = np.asarray(analytic, np.float64)
-    numeric, error = np.full(analytic.shape, np.nan), np.full(analytic.shape, np.inf)
-    wide = fine = numeric  # the jumps at the first, largest, and the last, smallest step
     with np.errstate(all="ignore"):
-        for count, found in enumerate(estimates(f, noise, scale, precision, step)):
-            size = np.maximum(scale, np.where(np.isfinite(found.slope), found.slope, 0))
-            shrinks = found.jump <= fine / 4
-            wide, fine = np.where(np.isnan(wide), found.jump, wide), found.jump
-            rounding = SAFETY * found.rounding
-            smooth = shrinks | (found.jump <= precision.limit * size + rounding)
-            usable = smooth & (found.error <= size / SAFETY + rounding)
-            better = usable & (found.error < error)
-            numeric = np.where(better, found.value, numeric)
-            error = np.where(better, found.error, error)
-            off = abs(analytic - numeric)
-            right = off <= precision.close * size
-            margin = SAFETY * error
-            settled = (count > 0) & ((off > 10 * margin) | (margin <= precision.close * size))
-            if np.all(right | settled):
-                break
-        right |= (off <= margin) & (margin <= precision.limit * (size + noise / precision.eps))
+        numeric, error, size, kink = _search(analytic, f, noise, scale, precision, step)
+        off, margin = abs(analytic - numeric), SAFETY * error
+        told = margin <= precision.limit * (size + noise / precision.eps)
+        right = (off <= precision.close * size) | ((off <= margin) & told)
         right |= off <= atol + rtol * abs(numeric)
         exact = complex_step(f) if continued and np.all(np.isfinite(error)) else None
         if exact is not None and np.all(abs(exact - numeric) <= margin + precision.close * size):
             numeric, error = np.asarray(exact), 100 * precision.eps * size
             right = abs(analytic - exact) <= SAFETY * error
-        # a jump of the value itself, or noise, would have grown with 1 / step
-        kink = np.isinf(error) & (fine > precision.limit * size) & (fine <= 8 * wide)
     return Judgement(numeric, error, right, kink)
+
+
+def _search(
+    analytic: np.ndarray,
+    f: Callable[[float], Any],
+    noise: float,
+    scale: float,
+    precision: Precision,
+    step: float | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Find the derivative of `f` at 0, as exactly as it takes to tell whether it is `analytic`.
+
+    Returns
+    -------
+    numeric, error, size, kink : numpy.ndarray
+        The error is infinite where there is no derivative to be seen. Differences count relative
+        to the size: that of the derivative, the terms it sums, and the slopes on both sides.
+    """
+    numeric, error = np.full(analytic.shape, np.nan), np.full(analytic.shape, np.inf)
+    wide = fine = numeric  # the jumps at the first, largest, and the last, smallest step
+    for count, found in enumerate(estimates(f, noise, scale, precision, step)):
+        size = np.maximum(scale, np.where(np.isfinite(found.slope), found.slope, 0))
+        shrinks = found.jump <= fine / 4
+        wide, fine = np.where(np.isnan(wide), found.jump, wide), found.jump
+        rounding = SAFETY * found.rounding
+        smooth = shrinks | (found.jump <= precision.limit * size + rounding)
+        usable = smooth & (found.error <= size / SAFETY + rounding)
+        better = usable & (found.error < error)
+        numeric, error = np.where(better, found.value, numeric), np.where(better, found.error, error)
+        off, least = abs(analytic - numeric), precision.close * size
+        settled = (off > 100 * error) | (SAFETY * error <= least)
+        if np.all((off <= least) | (count > 0) & settled):
+            break
+    # a jump of the value itself, or noise, would have grown with 1 / step
+    kink = np.isinf(error) & (fine > precision.limit * size) & (fine <= 8 * wide)
+    return numeric, error, size, kink
 
 
 def judge_elements(

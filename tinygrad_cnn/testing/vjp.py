@@ -144,6 +144,8 @@ def _check(
     """Check `f` and `vjp`, which take all arguments by name; return where there are kinks."""
     names = [name for name, x in arguments.items() if is_float(x)]
     points = copies([arguments[name] for name in names])
+    if not points:
+        raise ValueError(f"{label}: expected an array of floats among the arguments")
     draw = Draw.from_seed(seed)
     several = False
 
