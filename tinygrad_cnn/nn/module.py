@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
@@ -631,6 +632,31 @@ class Module:
                 tensor.data[...] = array
             changed_in_place(tensor)
         return found
+
+    def save(self, f: str | os.PathLike[str]) -> None:
+        """Write `state_dict` to a safetensors file, as `tinygrad_cnn.save` does."""
+        from tinygrad_cnn.serialization import save
+
+        save(self.state_dict(), f)
+
+    def load(self, f: str | os.PathLike[str], strict: bool = True) -> IncompatibleKeys:
+        """Load the state dict in a file of any kind that `tinygrad_cnn.load` reads.
+
+        Parameters, result and errors are those of `load_state_dict`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import tinygrad_cnn as tg
+        >>> net = tg.nn.Linear(2, 1)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     net.save(f"{folder}/net.safetensors")
+        ...     tg.nn.Linear(2, 1).load(f"{folder}/net.safetensors")
+        <All keys matched successfully>
+        """
+        from tinygrad_cnn.serialization import load
+
+        return self.load_state_dict(load(f), strict)
 
     # -- showing -------------------------------------------------------------------------------
 

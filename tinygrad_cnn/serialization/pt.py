@@ -98,7 +98,7 @@ class _Machine:
             for name, data in members.items()
             if name.startswith(f"{root}data/")
         }
-        self.byteorder = members.get(f"{root}byteorder", b"little").decode()
+        self.big_endian = members.get(f"{root}byteorder") == b"big"
         self.arrays: dict[_Storage, np.ndarray] = {}
         self.stack: list[Any] = []
         self.marks: list[int] = []
@@ -106,6 +106,7 @@ class _Machine:
     def run(self) -> Any:
         stack = self.stack
         memo: dict[int, Any] = {}
+        argument: Any
         for opcode, argument, _ in pickletools.genops(self.pickle):
             match opcode.name:
                 case "PROTO" | "FRAME":
@@ -198,9 +199,8 @@ class _Machine:
 
     def tensor(self, storage: _Storage, offset: int, size: Any, stride: Any) -> Tensor:
         if storage not in self.arrays:
-            self.arrays[storage] = from_bytes(
-                self.storages[storage.key], storage.dtype, self.byteorder
-            )
+            data = self.storages[storage.key]
+            self.arrays[storage] = from_bytes(data, storage.dtype, self.big_endian)
         array = self.arrays[storage]
         numbers = (offset, *size, *stride)
         if any(type(number) is not int or number < 0 for number in numbers):

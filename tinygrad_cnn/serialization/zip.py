@@ -33,7 +33,7 @@ def members(data: bytes) -> dict[str, bytearray]:
         EOFError,
         RuntimeError,
     ) as error:
-        raise ValueError(f"not a whole zip file ({error})") from None
+        raise ValueError(f"not a whole zip file ({str(error) or 'cut short'})") from None
 
 
 def _check(data: bytes, entries: list[zipfile.ZipInfo]) -> None:
