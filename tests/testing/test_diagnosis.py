@@ -133,6 +133,16 @@ def test_check_op_with_options():
     assert "{'by': 2.0, 'dims': (1,)}" in raises_again(lambda: fuzz_op(scaled))
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="errors take notes since Python 3.11")
+def test_an_error_in_a_rule_is_reproduced_too():
+    broken = wrong("under_test", lambda g, x: {}["slope"])
+    with pytest.raises(KeyError, match="slope") as raised:
+        fuzz_op(broken)
+    notes = [note for note in raised.value.__notes__ if note.startswith("To reproduce:")]
+    assert len(notes) == 1
+    assert "check_op(registry['under_test'], (array([" in notes[0]
+
+
 def halved(x):
     return wrong("halved", lambda g, x: g * x, lambda x: x * x)(x)
 

@@ -317,3 +317,15 @@ def test_gradcheck_needs_no_hypothesis():
         "check_op(mul, Draw.from_seed(0))\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_sampler_that_draws_kinks_is_told():
+    @op(name="under_test")
+    def relu(x):
+        return np.maximum(x, 0)
+
+    relu.gradient("x")(lambda g, x: g * (x > 0))
+    relu.samples(lambda draw: (np.array([0.0, 1.0, draw.integer(-1, 1)]),))
+    with pytest.raises(GradcheckError, match=r"x is at a kink \(elements \(0,\).*avoid=") as raised:
+        check_often(relu)
+    assert "To reproduce" in str(raised.value)

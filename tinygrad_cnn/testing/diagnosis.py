@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
@@ -117,13 +118,16 @@ def _rearranged(
 
 @contextmanager
 def reproduced_by(lines: Callable[[], str]) -> Iterator[None]:
-    """Add to a `GradcheckError` the lines of Python that raise it again."""
+    """Add to an error the lines of Python that raise it again."""
     try:
         yield
-    except GradcheckError as error:
+    except Exception as error:
         if code := lines():
-            indented = "\n".join(f"    {line}" for line in code.splitlines())
-            error.args = (f"{error}\nTo reproduce:\n{indented}",)
+            text = "\n".join(["To reproduce:", *(f"    {line}" for line in code.splitlines())])
+            if isinstance(error, GradcheckError):
+                error.args = (f"{error}\n{text}",)
+            elif sys.version_info >= (3, 11):  # an error in the function or its gradient
+                error.add_note(text)
         raise
 
 
