@@ -132,6 +132,8 @@ class Op(Generic[P, R]):
     rules : list of Rule
     sampler : callable or None
         Draws valid arguments for the fuzz tests; see `samples`.
+    translation : str, callable or None
+        How the operation is written in ONNX; see `onnx`.
     """
 
     def __init__(
@@ -164,6 +166,7 @@ class Op(Generic[P, R]):
         self.formula = formula
         self.rules: list[Rule] = []
         self.sampler: Callable[[Any], Any] | None = None
+        self.translation: Any = None
 
         self.signature = inspect.signature(forward)
         parameters = list(self.signature.parameters.values())
@@ -256,6 +259,16 @@ class Op(Generic[P, R]):
         """
         self.sampler = sampler
         return sampler
+
+    def onnx(self, translation: Any) -> Any:
+        """Declare how to write the operation in ONNX; see `tinygrad_cnn.onnx`.
+
+        `translation` is the type of the node that takes the inputs, such as ``"Relu"``, or a
+        function: its first parameter is the `tinygrad_cnn.onnx.Builder`, and each other one names
+        an input, an option, or ``out``. It returns the output's `tinygrad_cnn.onnx.Value`.
+        """
+        self.translation = translation
+        return translation
 
     def missing_rules(self) -> list[str]:
         """Return the inputs that have neither a rule nor the word that they need none."""
