@@ -13,7 +13,7 @@ import numpy as np
 
 from .numeric import GradcheckError
 
-LITERAL = 500
+LITERAL = 1000
 """Arrays of more elements are not written out."""
 
 
@@ -135,7 +135,8 @@ def program(call: str, *imports: str) -> str:
     """Return a call of a check with the imports it needs; "" if it is too long to be of use."""
     if "..." in call:
         return ""
-    names = [name for name in ("array", "inf", "nan") if re.search(rf"\b{name}\b", call)]
+    known = ("array", "dtype", "inf", "nan")
+    names = [name for name in known if re.search(rf"\b{name}\b(?!=)", call)]
     head = [f"from numpy import {', '.join(names)}"] if names else []
     return "\n".join([*head, *imports, call])
 

@@ -411,13 +411,17 @@ def _check_user_function(
 
 
 def _settings(examples: int) -> Any:
-    """Return Hypothesis's settings: the number of examples counts, and one failure is enough."""
-    from hypothesis import HealthCheck, settings
+    """Return Hypothesis's settings: the number of examples counts, and one failure is enough.
+
+    Its explanation, which lines ran where an example failed, would name those of the check.
+    """
+    from hypothesis import HealthCheck, Phase, settings
 
     return settings(
         max_examples=examples,
         deadline=None,
         report_multiple_bugs=False,
+        phases=[phase for phase in Phase if phase is not Phase.explain],
         suppress_health_check=list(HealthCheck),
     )
 

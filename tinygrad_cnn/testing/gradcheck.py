@@ -83,7 +83,7 @@ def gradcheck(
         `v`, and all elements only if that differs by more than rounding, at most 1e-9 of the
         terms it sums. If the error of the Jacobian has a singular value s, this misses it with a
         probability of at most ``2 / pi * t * (1.12 + log(1 / t))`` for a tolerance of ``t * s``:
-        2e-8 for t = 1e-9.
+        1.4e-8 for t = 1e-9.
     masked : bool, optional
         Nothing, as there are no sparse tensors.
     check_batched_grad, check_batched_forward_grad, check_forward_ad, check_backward_ad : bool
