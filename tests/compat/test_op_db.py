@@ -2,7 +2,7 @@
 
 What is compared is derived: an entry of PyTorch's `op_db` whose name is also one of ours. Each of
 its samples goes through both, and value, gradient and double gradient must agree; each of its
-error inputs must raise a clear exception. What differs on purpose stands in `DIFFERS`.
+error inputs must raise a clear exception. What differs on purpose stands in `differences.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from tests.compat.differences import DIFFERS, ERRORS_DIFFER
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest")  # PyTorch's test helpers import it
@@ -31,22 +32,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # where PyTorch 
 
 MOST = 25  # samples of one operation and dtype
 CLEAR = (TypeError, ValueError, IndexError, RuntimeError)
-
-# The operation as `op_db` names it, a pattern of what the comparison says, and the reason.
-DIFFERS = [
-    ("copysign", "double gradient: other", "it is 0; PyTorch's is what rounding leaves of 0"),
-    ("logcumsumexp", r"gradient: other values\s.*float32", "PyTorch's is off by 0.3 % beside 1e4"),
-    ("linalg.norm", r"double gradient.*\s.*size=\(0,\)", "0; PyTorch's is NaN"),
-    ("linalg.norm.subgradients_at_zero", "double gradient: other", "at 0 it is 0; PyTorch's is NaN"),
-    ("linalg.pinv.singular", "positional", "the entry is about pinv(a @ b.mT)"),
-    ("normal.in_place", "", "the entry is about Tensor.normal_"),
-    ("nn.functional.batch_norm", r"got shape \(0,\)", "an input has a dimension of channels"),
-    ("repeat_interleave", "output_size", "the size follows from the repeats"),
-]
-ERRORS_DIFFER = [
-    ("roll", r"args=\(0,0\)", "a 0-d tensor has a dim 0, as in most of PyTorch"),
-    ("narrow", "dtype=torch.bool", "False and True count as 0 and 1"),
-]
 
 
 class NoCounterpartError(Exception):

@@ -263,3 +263,14 @@ def test_one_floating_dtype():
     for x in (tg.zeros(1, 1, 2, 2, dtype=tg.float64), tg.zeros(1, 1, 2, 2, dtype=tg.int64)):
         with pytest.raises(RuntimeError, match=f"one floating dtype, got {x.dtype} and float32"):
             F.grid_sample(x, tg.zeros(1, 1, 1, 2), align_corners=False)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_infinitely_far_is_outside(mode):
+    image = tg.ones(1, 1, 3, 3, requires_grad=True)
+    grid = tg.tensor([[[[-math.inf, 0.0], [0.0, math.inf], [0.0, 0.0]]]], requires_grad=True)
+    out = tg.nn.functional.grid_sample(image, grid, mode, align_corners=True)
+    assert out.tolist() == [[[[0, 0, 1]]]]
+    out.sum().backward()
+    assert image.grad.sum().item() == 1
+    assert grid.grad.isfinite().all()

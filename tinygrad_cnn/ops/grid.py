@@ -12,7 +12,7 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor
 
 from ._dims import check_tensor
-from .elementwise import quiet
+from .elementwise import quiet, where
 from .interpolate import taps
 from .joining import stack
 from .linalg import matmul
@@ -99,6 +99,7 @@ def _base_grid(size: Sequence[int], align_corners: bool | None, dtype: np.dtype)
 
 # -- grid_sample -------------------------------------------------------------------------------
 
+
 class Sampling(NamedTuple):
     """How `grid_sample` samples.
 
@@ -168,6 +169,8 @@ def _(g, cotangent, grid, sampling): return _grid_gradient(cotangent, g, grid, s
 
 def _grid_gradient(g: Any, input: Any, grid: Any, sampling: Sampling) -> Any:
     """Return the gradient of ``sum(g * grid_sample(input, grid))`` with respect to the grid."""
+    if sampling.kernel == "nearest":
+        return where(True, 0, grid)  # also where a pixel is infinite
     slopes = [
         sum(g * _grid_sample(input, grid, sampling.derivative(axis)), 1)
         for axis in range(grid.shape[-1])
@@ -244,7 +247,8 @@ def _axis_taps(
         x, turn = _into_image(x, n, sampling)
         slope = slope * turn
     base = np.rint(x) if kernel == "nearest" else np.floor(x)
-    positions, weights = taps(kernel, base, x - base, order)
+    rest = np.where(np.isinf(x), 0, x - base)  # what is infinitely far is outside
+    positions, weights = taps(kernel, base, rest, order)
     if kernel == "cubic":
         positions, _ = _into_image(positions, n, sampling)
     if order:
