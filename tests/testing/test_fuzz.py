@@ -291,6 +291,13 @@ def test_fuzz_gradients_catches_a_wrong_function():
         test()
 
 
+def test_fuzz_gradients_catches_a_random_function():
+    rng = np.random.default_rng(0)
+    test = fuzz_gradients(x=strategies.arrays())(lambda x: x * rng.standard_normal())
+    with pytest.raises(GradcheckError, match="called again, the value is"):
+        test()
+
+
 def test_fuzz_gradients_wants_tensors():
     with pytest.raises(TypeError, match="expected it to return Tensors"):
         fuzz_gradients(x=strategies.arrays())(lambda x: 1)()

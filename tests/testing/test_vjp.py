@@ -157,6 +157,12 @@ FAULTS = {
         [X],
         "computed twice|first derivative",
     ),
+    "random value": (
+        lambda x: x**3 + 1e-6 * rng.standard_normal(),
+        lambda g, x: 3 * g * x**2,
+        [X],
+        "called again, the value",
+    ),
     "clipped": (cube, lambda g, x: 3 * x**2 * np.clip(g, -1, 1), [X], "is not linear"),
     "buffer": (cube, buffered, [X], "a later call changed gradients returned by an earlier one"),
     "changes g": (cube, doubling, [X], "the gradient of output 0 was changed in place"),

@@ -46,7 +46,7 @@ def check_vjp_at(
     """Check the gradients of a function at `points`.
 
     - They have their arguments' shape and dtype.
-    - They agree with central differences of the value.
+    - They agree with central differences of the value, which is the same each time.
     - Computed again, after the function was called elsewhere, they are the same.
     - They are linear in the gradients of the results.
     - No array is changed that was given or returned before.
@@ -64,6 +64,11 @@ def check_vjp_at(
     if any(np.isnan(out).any() for out in outs):
         raise GradcheckError(f"{label}: the value is NaN, so it has no derivative")
     precision = precision_of(*points, *outs)
+    for out, again in zip(outs, value(*points), strict=True):
+        if apart(out, again, precision):
+            raise GradcheckError(
+                f"{label}: called again, the value is {short(again)}, not {short(out)}; is it random?"
+            )
     # an element that is infinite, such as the maximum of a window of padding, is left out
     finite = [np.isfinite(out) for out in outs]
 
@@ -346,7 +351,7 @@ def unchanged(label: str, names: Sequence[str], before: Arrays, now: Arrays) -> 
 def same(what: str, expected: Arrays, got: Sequence[Any], exact: bool = False) -> None:
     rtol, atol = (0.0, 0.0) if exact else (1e-9, 1e-12)
     for i, (x, other) in enumerate(zip(expected, got, strict=True)):
-        y = np.asarray(getattr(other, "data", other) if not isinstance(other, np.ndarray) else other)
+        y = np.asarray(other)
         number = f" {i}" if len(expected) > 1 else ""
         if x.shape != y.shape or x.dtype != y.dtype:
             raise GradcheckError(

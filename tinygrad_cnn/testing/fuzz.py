@@ -107,7 +107,8 @@ def _check_op(op: Op[Any, Any], drawn: tuple[Any, ...], draw: Draw) -> None:
     plain = [np.array(out) for out in call(arrays)]
     unchanged(label, names, before, arrays)
     if arrays:
-        same(f"{label}: on Tensors", plain, call([Tensor(x) for x in arrays]), exact=True)
+        recorded = [out.data for out in call([Tensor(x) for x in arrays])]
+        same(f"{label}: on Tensors", plain, recorded, exact=True)
     if not op.view and any(np.may_share_memory(out, x) for out in call(arrays) for x in arrays):
         raise GradcheckError(f"{label}: the result shares its memory with an argument")
     relaid = [relaid_copy(x, draw) for x in arrays]
@@ -237,7 +238,8 @@ def check_function(
     variables = [_variable(x) for x in point]
     inputs, seeds = variables[: len(points)], variables[len(points) :]
     recorded = _grad(run(inputs), inputs, seeds, create_graph=True)
-    same(f"{label}: recorded rules, not on arrays, gradient", gradients, recorded)
+    arrays = [g.data for g in recorded]
+    same(f"{label}: recorded rules, not on arrays, gradient", gradients, arrays)
     weights = [draw.rng.uniform(-1, 1, x.shape) for x in points]
     second = [g.data for g in _grad(recorded, variables, [Tensor(w) for w in weights])]
 
