@@ -234,6 +234,7 @@ def kinks_of(name: str, kink: np.ndarray) -> str:
 
 
 def warn_of_kinks(label: str, kinks: Sequence[str], stacklevel: int) -> None:
+    """Warn the caller of a check, if there were kinks."""
     if kinks:
         text = "the slopes from both sides differ, so these are not checked"
         warnings.warn(f"{label}: {'; '.join(kinks)}: {text}", KinkWarning, stacklevel + 1)
@@ -334,6 +335,7 @@ def _broadcasts(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
 
 
 def copies(arrays: Sequence[Any]) -> list[np.ndarray]:
+    """Return a copy of each array."""
     return [np.array(x) for x in arrays]
 
 
@@ -343,12 +345,14 @@ def apart(x: np.ndarray, y: np.ndarray, precision: Precision) -> bool:
 
 
 def unchanged(label: str, names: Sequence[str], before: Arrays, now: Arrays) -> None:
+    """Check that the arrays are as they were."""
     for name, was, x in zip(names, before, now, strict=True):
         if not np.array_equal(was, x, equal_nan=x.dtype.kind in "fc"):
             raise GradcheckError(f"{label}: {name} was changed in place")
 
 
 def same(what: str, expected: Arrays, got: Sequence[Any], exact: bool = False) -> None:
+    """Check that two computations give arrays of the same shape, dtype and values."""
     rtol, atol = (0.0, 0.0) if exact else (1e-9, 1e-12)
     for i, (x, other) in enumerate(zip(expected, got, strict=True)):
         y = np.asarray(other)

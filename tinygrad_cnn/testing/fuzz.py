@@ -462,6 +462,7 @@ def _variable(x: np.ndarray) -> Tensor:
 
 
 def is_float(value: Any) -> bool:
+    """Say whether an argument is an array of floats, which is differentiated."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"
 
 
