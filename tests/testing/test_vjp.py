@@ -178,7 +178,13 @@ FAULTS = {
         cube,
         lambda g, x: 3 * g * x.ravel("K").reshape(x.shape) ** 2,
         [X],
-        "in another memory layout",
+        "in another memory layout the gradient of x",
+    ),
+    "layout, forward": (
+        lambda x: x.ravel("K").reshape(x.shape) * 2,
+        lambda g, x: 2 * g,
+        [X],
+        "in another memory layout the value",
     ),
     "eleventh digit": (cube, lambda g, x: (3 + 1e-10) * g * x**2, [X], "first derivative"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .check import apart, check_vjp_at, copies, warn_of_kinks
-from .diagnosis import arguments as written, name_of, program, reference, reproduced_by
+from .diagnosis import arguments as written, name_of, program, reference, reproduced_by, short
 from .draw import Draw
 from .fuzz import is_float, label_of, make_test, relaid_copy
 from .numeric import DOUBLE, GradcheckError, precision_of
@@ -171,21 +171,23 @@ def _check(
 
         return outs, pull
 
-    precision = precision_of(*points)
+    double = precision_of(*points) == DOUBLE
     cotangents, gradients, kinks = check_vjp_at(
-        label, names, value, linearize, points, draw.rng, continued=precision == DOUBLE
+        label, names, value, linearize, points, draw.rng, continued=double
     )
     outs, _ = linearize(points)
     if not view and any(np.may_share_memory(out, x) for out in outs for x in points):
         raise GradcheckError(
             f"{label}: the result shares its memory with an argument; say view=True if it should"
         )
-    _, pull = linearize([relaid_copy(x, draw) for x in points])
+    relaid, pull = linearize([relaid_copy(x, draw) for x in points])
     found = pull([relaid_copy(v, draw) for v in cotangents])
-    for name, g, other in zip(names, gradients, found, strict=True):
-        if apart(g, other, precision):
+    whats = [*("value" for _ in outs), *(f"gradient of {name}" for name in names)]
+    pairs = zip(whats, [*outs, *gradients], [*relaid, *found], strict=True)
+    for what, one, other in pairs:
+        if apart(one, other, precision_of(*points, one)):
             raise GradcheckError(
-                f"{label}: in another memory layout, the gradient of {name} is another"
+                f"{label}: in another memory layout the {what} is {short(other)}, not {short(one)}"
             )
     return kinks
 
