@@ -36,7 +36,9 @@ from .dtypes import (
     uint8 as uint8,
 )
 from .ops.activation import (
+    hardshrink as hardshrink,
     log_softmax as log_softmax,
+    prelu as prelu,
     relu as relu,
     sigmoid as sigmoid,
     softmax as softmax,
@@ -156,6 +158,7 @@ from .ops.distance import (
     pairwise_distance as pairwise_distance,
 )
 from .ops.einsum import (
+    bilinear as bilinear,
     einsum as einsum,
     inner as inner,
     kron as kron,
@@ -234,6 +237,11 @@ from .ops.interop import (
     is_tensor as is_tensor,
     numel as numel,
 )
+from .ops.interpolate import (
+    channel_shuffle as channel_shuffle,
+    pixel_shuffle as pixel_shuffle,
+    pixel_unshuffle as pixel_unshuffle,
+)
 from .ops.joining import (
     atleast_1d as atleast_1d,
     atleast_2d as atleast_2d,
@@ -310,6 +318,10 @@ from .ops.math import (
     tan as tan,
     trunc as trunc,
     xlogy as xlogy,
+)
+from .ops.pool import (
+    adaptive_avg_pool1d as adaptive_avg_pool1d,
+    avg_pool1d as avg_pool1d,
 )
 from .ops.reduce import (
     all as all,
@@ -394,6 +406,7 @@ if TYPE_CHECKING:
         linalg as linalg,
         models as models,
         nn as nn,
+        onnx as onnx,
         optim as optim,
         testing as testing,
         utils as utils,
@@ -410,7 +423,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "cuda", "datasets", "func", "linalg", "models", "nn", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("autograd", "cuda", "datasets", "func", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
 
 
 def __getattr__(name: str) -> Any:

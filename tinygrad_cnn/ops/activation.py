@@ -35,6 +35,9 @@ def relu(input: Array) -> Any:
 def _(g, out): return where(out <= 0, 0, g)
 
 
+relu.onnx("Relu")
+
+
 @relu.samples
 def _(draw): return (draw.array(draw.shape(), avoid=[0]),)
 
@@ -59,6 +62,10 @@ def _(g, input, negative_slope):
     return where(positive, g, 0) + where(positive, 0, negative_slope * g)
 
 
+@leaky_relu.onnx
+def _(onnx, input, negative_slope): return onnx.node("LeakyRelu", input, alpha=negative_slope)
+
+
 @leaky_relu.samples
 def _(draw): return draw.array(draw.shape(), avoid=[0]), draw.choice([0.01, 0.0, 1.5, -0.5])
 
@@ -81,6 +88,9 @@ def sigmoid(input: Array) -> Any:
 def _(g, out): return g * (out * (1 - out))
 
 
+sigmoid.onnx("Sigmoid")
+
+
 @op(method=True, inplace=True, promote="float", formula="tanh x")
 def tanh(input: Array) -> Any:
     """Return the hyperbolic tangent.
@@ -96,6 +106,9 @@ def tanh(input: Array) -> Any:
 
 @tanh.gradient("input")
 def _(g, out): return g * (1 - out * out)
+
+
+tanh.onnx("Tanh")
 
 
 @sigmoid.samples
@@ -120,6 +133,10 @@ def _(g, out, dim):
     return weighted - out * sum(weighted, dim, True)
 
 
+@_softmax.onnx
+def _(onnx, input, dim): return onnx.node("Softmax", input, axis=dim)
+
+
 @op(name="log_softmax", formula="log softmax x")
 @quiet
 def _log_softmax(input: Array, dim: int) -> Any:
@@ -130,6 +147,10 @@ def _log_softmax(input: Array, dim: int) -> Any:
 
 @_log_softmax.gradient("input")
 def _(g, out, dim): return g - exp(out) * sum(g, dim, True)
+
+
+@_log_softmax.onnx
+def _(onnx, input, dim): return onnx.node("LogSoftmax", input, axis=dim)
 
 
 @_softmax.samples
@@ -270,6 +291,17 @@ def _(g, input, beta, threshold):
     return where(input * beta > threshold, g, g * sigmoid(input * beta))
 
 
+@softplus.onnx
+def _(onnx, input, beta, threshold):
+    scaled = input if beta == 1 else onnx.node("Mul", input, beta)
+    smooth = onnx.node("Softplus", scaled)
+    if beta != 1:
+        smooth = onnx.node("Div", smooth, beta)
+    if threshold >= 20:  # from there on, the difference is beyond the digits of float32
+        return smooth
+    return onnx.node("Where", onnx.node("Greater", scaled, threshold), input, smooth)
+
+
 @softplus.samples
 def _(draw):
     x = draw.array(draw.shape(), avoid=[0.25, 1])
@@ -292,6 +324,11 @@ def logsigmoid(input: Array) -> Any:
 
 @logsigmoid.gradient("input")
 def _(g, input): return g * sigmoid(-input)
+
+
+@logsigmoid.onnx
+def _(onnx, input):
+    return onnx.node("Neg", onnx.node("Softplus", onnx.node("Neg", input)))
 
 
 @op(promote="float", formula="x Φ(x)")
@@ -342,6 +379,16 @@ def _(g, input, approximate):
     return g * (share + near * (share * (1 - share)) * (_TWICE * (1 + 3 * cubic)))
 
 
+@gelu.onnx
+def _(onnx, input, approximate):
+    if approximate == "none":  # x (1 + erf(x / √2)) / 2
+        part = onnx.node("Erf", onnx.node("Mul", input, math.sqrt(0.5)))
+        return onnx.node("Mul", onnx.node("Mul", input, 0.5), onnx.node("Add", part, 1))
+    cubic = onnx.node("Mul", onnx.node("Pow", input, 3), 0.044715)
+    share = onnx.node("Sigmoid", onnx.node("Mul", onnx.node("Add", input, cubic), _TWICE))
+    return onnx.node("Mul", input, share)
+
+
 @gelu.samples
 def _(draw): return draw.array(draw.shape()), {"approximate": draw.choice(["none", "tanh"])}
 
@@ -359,6 +406,10 @@ def _(g, input):
     return g * (share * (1 + input * (1 - share)))
 
 
+@_silu.onnx
+def _(onnx, input): return onnx.node("Mul", input, onnx.node("Sigmoid", input))
+
+
 @op(name="mish", promote="float", formula="x tanh(softplus x)")
 @quiet
 def _mish(input: Array) -> Any:
@@ -371,6 +422,11 @@ def _(g, input):
     share = tanh(softplus(input))
     near = clamp(input, None, 30)  # beyond, the share is 1
     return g * (share + near * (1 - square(share)) * sigmoid(input))
+
+
+@_mish.onnx
+def _(onnx, input):
+    return onnx.node("Mul", input, onnx.node("Tanh", onnx.node("Softplus", input)))
 
 
 @logsigmoid.samples
@@ -430,6 +486,15 @@ def _(g, input, alpha, scale, input_scale):
     return where(positive, g, g * slope) * scale
 
 
+@_elu.onnx
+def _(onnx, input, alpha, scale, input_scale):
+    # with β for input_scale: (s / β) Elu(β x) of slope α β
+    if input_scale != 1:
+        input = onnx.node("Mul", input, input_scale)
+    result = onnx.node("Elu", input, alpha=alpha * input_scale)
+    return result if scale == input_scale else onnx.node("Mul", result, scale / input_scale)
+
+
 @_elu.samples
 def _(draw):
     factors = draw.choice([(1.0, 1.0, 1.0), (0.7, 1.0, 1.0), (1.6, 1.1, 0.5)])
@@ -487,6 +552,10 @@ def _hardtanh(input: Array, min_val: float, max_val: float) -> Any:
 def _(g, input, min_val, max_val): return where((input <= min_val) | (input >= max_val), 0, g)
 
 
+@_hardtanh.onnx
+def _(onnx, input, min_val, max_val): return onnx.node("Clip", input, min_val, max_val)
+
+
 @_hardtanh.samples
 def _(draw):
     low, high = draw.choice([(-1.0, 1.0), (0.0, 6.0), (-0.5, 0.25)])
@@ -528,6 +597,9 @@ def _hardswish(input: Array) -> Any:
 def _(g, input):
     inner = (input > -3) & (input < 3)
     return where(inner, g * (where(inner, input, 0) / 3 + 0.5), where(input <= -3, 0, g))
+
+
+_hardswish.onnx("HardSwish")
 
 
 @_hardswish.samples
@@ -583,6 +655,9 @@ def _(g, input, weight): return where(input > 0, g, weight * g)
 @_prelu.gradient("weight")
 @quiet
 def _(g, input): return where(input > 0, 0, input * g)
+
+
+_prelu.onnx("PRelu")
 
 
 @_prelu.samples

@@ -56,6 +56,10 @@ def _(g, dim, index, input_shape):
     return _scatter_add(np.zeros(input_shape, g.dtype), dim, index, g)
 
 
+@gather.onnx
+def _(onnx, input, dim, index): return onnx.node("GatherElements", input, index, axis=dim)
+
+
 @op(name="scatter", constant=("index",))
 def _scatter(input: Array, dim: int, index: Array, src: Array) -> Any:
     result = np.array(input)

@@ -194,6 +194,24 @@ for conv in _CONV.values():
     @conv.gradient("bias")
     def _(g, weight_shape): return _sum_places(g, len(weight_shape) - 2)
 
+    @conv.onnx
+    def _(onnx, input, weight, bias, stride, padding, dilation, groups, out):
+        geometry = _geometry("conv", weight.shape[2:], stride, padding, dilation, groups)
+        attributes = _onnx_attributes(geometry, weight.shape[2:])
+        dims = len(weight.shape) - 2
+        return onnx.on_images("Conv", dims, input, weight, bias, out=out, **attributes)
+
+
+def _onnx_attributes(geometry: Geometry, kernel_size: tuple[int, ...]) -> dict[str, Any]:
+    """Return the attributes of ONNX's nodes Conv and ConvTranspose."""
+    return {
+        "kernel_shape": kernel_size,
+        "strides": geometry.stride,
+        "pads": [side for sides in zip(*geometry.padding, strict=True) for side in sides],
+        "dilations": geometry.dilation,
+        "group": geometry.groups,
+    }
+
 
 def _sum_places(g: Any, dims: int) -> Any:
     """Sum over all but the channels."""
@@ -243,6 +261,19 @@ def _(g, input, weight_shape, stride, padding, dilation, groups):
 
 @conv_transpose.gradient("bias")
 def _(g, weight_shape): return _sum_places(g, len(weight_shape) - 2)
+
+
+@conv_transpose.onnx
+def _(onnx, input, weight, bias, stride, padding, dilation, groups, out):
+    kernel_size = weight.shape[2:]
+    dims = len(kernel_size)
+    geometry = _geometry("conv_transpose", kernel_size, stride, padding, dilation, groups)
+    least = geometry.input_size(input.shape[-dims:], kernel_size)
+    extra = [n - m for n, m in zip(out.shape[-dims:], least, strict=True)]
+    attributes = _onnx_attributes(geometry, kernel_size)
+    return onnx.on_images(
+        "ConvTranspose", dims, input, weight, bias, out=out, output_padding=extra, **attributes
+    )
 
 
 @conv_transpose.samples
@@ -510,6 +541,20 @@ def _(g, input_shape, kernel_size, dilation, padding, stride):
     return fold(g, input_shape[-2:], kernel_size, dilation, padding, stride)
 
 
+@unfold.onnx
+def _(onnx, input, kernel_size, dilation, padding, stride, out):
+    # a convolution with a kernel for each tap, which is 1 there and 0 elsewhere
+    window, geometry = _blocks("unfold", input.shape[-2:], kernel_size, dilation, padding, stride)
+    count, channels = math.prod(window), input.shape[-3]
+    kernels = np.tile(np.eye(count, dtype=input.dtype), (channels, 1))
+    attributes = _onnx_attributes(geometry._replace(groups=channels), window)
+    image = onnx.reshape(input, (*out.shape[:-2], *input.shape[-3:]))
+    columns = onnx.on_images(
+        "Conv", 2, image, kernels.reshape(-1, 1, *window), out=out, **attributes
+    )
+    return onnx.reshape(columns, out.shape)
+
+
 @unfold.samples
 def _(draw):
     image, _, options = _draw_blocks(draw)
@@ -568,6 +613,17 @@ def fold(
         )
     out = kernel.fold(_batched(input, 1), window, size, geometry)
     return out[0] if input.ndim == 2 else out
+
+
+@fold.onnx
+def _(onnx, input, kernel_size, dilation, padding, stride, out):
+    size = out.shape[-2:]
+    window, geometry = _blocks("fold", size, kernel_size, dilation, padding, stride)
+    attributes = _onnx_attributes(geometry, window)
+    return onnx.on_images(
+        "Col2Im", 1, input, list(size), list(window), out=out,
+        **{key: attributes[key] for key in ("strides", "pads", "dilations")},
+    )
 
 
 @fold.gradient("input")

@@ -116,8 +116,8 @@ def isin(
     """
     if not isinstance(test_elements, Tensor):
         check_tensor("isin", elements, "elements")
-    arrays = (x.data if isinstance(x, Tensor) else x for x in (elements, test_elements))
-    found = np.isin(*arrays, assume_unique=assume_unique, invert=invert)
+    a, b = (x.data if isinstance(x, Tensor) else x for x in (elements, test_elements))
+    found = np.isin(a, b, assume_unique=assume_unique, invert=invert)
     return tensor_from(np.asarray(found))
 
 

@@ -133,7 +133,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 _diagonal_of = diagonal  # `diag` has an argument of this name
 
 
-@op(method=True)
+@op(method=True, inplace=True)
 def tril(input: Array, diagonal: int = 0) -> Any:
     """Return the lower triangle of matrices, up to a diagonal, and 0 above."""
     return np.tril(_matrices("tril", input), diagonal)
@@ -143,7 +143,7 @@ def tril(input: Array, diagonal: int = 0) -> Any:
 def _(g, diagonal): return tril(g, diagonal)
 
 
-@op(method=True)
+@op(method=True, inplace=True)
 def triu(input: Array, diagonal: int = 0) -> Any:
     """Return the upper triangle of matrices, from a diagonal on, and 0 below."""
     return np.triu(_matrices("triu", input), diagonal)

@@ -73,6 +73,7 @@ def _(g): return g
 
 
 _add.samples(_two)
+_add.onnx("Add")
 
 
 @method("add", inplace=True)
@@ -114,6 +115,7 @@ def _(g): return -g
 
 
 _sub.samples(_two)
+_sub.onnx("Sub")
 
 
 @method("sub", inplace=True)
@@ -151,6 +153,7 @@ def _(g, input): return g * input
 
 
 mul.samples(_two)
+mul.onnx("Mul")
 
 
 @op(method=True, operator="/", inplace=True, promote="float", formula="x / y")
@@ -166,6 +169,9 @@ def _(g, other): return g / other
 
 @true_divide.gradient("other")
 def _(g, other, out): return -g * (out / other)
+
+
+true_divide.onnx("Div")
 
 
 @true_divide.samples
@@ -297,6 +303,7 @@ def _(g): return -g
 
 
 neg.samples(_one)
+neg.onnx("Neg")
 
 
 @method("positive", operator="+x")
@@ -351,6 +358,9 @@ def _(g, input, exponent, out):
     return where(zero, 0, g * out * log(where(zero, 1, input)))
 
 
+pow.onnx("Pow")
+
+
 @pow.samples
 def _(draw):
     a, b = draw.broadcastable(2)
@@ -363,7 +373,7 @@ def _(draw):
 # -- comparison and logic ----------------------------------------------------------------------
 
 
-@op(method=True, differentiable=False, promote="arithmetic", formula="x = y")
+@op(method=True, inplace=True, differentiable=False, promote="arithmetic", formula="x = y")
 def eq(input: Array, other: Array) -> Any:
     """Return whether ``input == other``, elementwise and broadcast, as booleans.
 
@@ -372,12 +382,15 @@ def eq(input: Array, other: Array) -> Any:
     return np.equal(input, other)
 
 
+eq.onnx("Equal")
+
+
 @method(operator="==")
 def _(input: Any, other: Any) -> Any:
     return NotImplemented if other is None or isinstance(other, str) else eq(input, other)
 
 
-@op(method=True, differentiable=False, promote="arithmetic", formula="x ≠ y")
+@op(method=True, inplace=True, differentiable=False, promote="arithmetic", formula="x ≠ y")
 def ne(input: Array, other: Array) -> Any:
     """Return whether ``input != other``, elementwise and broadcast, as booleans.
 
@@ -386,33 +399,49 @@ def ne(input: Array, other: Array) -> Any:
     return np.not_equal(input, other)
 
 
+@ne.onnx
+def _(onnx, input, other): return onnx.node("Not", onnx.node("Equal", input, other))
+
+
 @method(operator="!=")
 def _(input: Any, other: Any) -> Any:
     return NotImplemented if other is None or isinstance(other, str) else ne(input, other)
 
 
-@op(method=True, operator="<", differentiable=False, promote="arithmetic", formula="x < y")
+@op(method=True, operator="<", inplace=True, differentiable=False, promote="arithmetic", formula="x < y")
 def lt(input: Array, other: Array) -> Any:
     """Return whether ``input < other``, elementwise and broadcast, as booleans."""
     return np.less(input, other)
 
 
-@op(method=True, operator="<=", differentiable=False, promote="arithmetic", formula="x ≤ y")
+lt.onnx("Less")
+
+
+@op(method=True, operator="<=", inplace=True, differentiable=False, promote="arithmetic", formula="x ≤ y")
 def le(input: Array, other: Array) -> Any:
     """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
     return np.less_equal(input, other)
 
 
-@op(method=True, operator=">", differentiable=False, promote="arithmetic", formula="x > y")
+le.onnx("LessOrEqual")
+
+
+@op(method=True, operator=">", inplace=True, differentiable=False, promote="arithmetic", formula="x > y")
 def gt(input: Array, other: Array) -> Any:
     """Return whether ``input > other``, elementwise and broadcast, as booleans."""
     return np.greater(input, other)
 
 
-@op(method=True, operator=">=", differentiable=False, promote="arithmetic", formula="x ≥ y")
+gt.onnx("Greater")
+
+
+@op(method=True, operator=">=", inplace=True, differentiable=False, promote="arithmetic", formula="x ≥ y")
 def ge(input: Array, other: Array) -> Any:
     """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
     return np.greater_equal(input, other)
+
+
+ge.onnx("GreaterOrEqual")
 
 
 @eq.samples
@@ -426,22 +455,36 @@ def _(draw):
     return draw.integers(a, -2, 2), draw.choice([draw.integers(b, -2, 2), 1, 0.5])
 
 
-@op(method=True, differentiable=False, formula="not x")
+@op(method=True, inplace=True, differentiable=False, formula="not x")
 def logical_not(input: Array) -> Any:
     """Return whether each element is 0."""
     return np.logical_not(input)
 
 
-@op(method=True, differentiable=False, broadcast=True, formula="x and y")
+@logical_not.onnx
+def _(onnx, input): return onnx.node("Not", onnx.cast(input, bool))
+
+
+@op(method=True, inplace=True, differentiable=False, broadcast=True, formula="x and y")
 def logical_and(input: Array, other: Array) -> Any:
     """Return whether both elements are not 0, broadcast."""
     return np.logical_and(input, other)
 
 
-@op(method=True, differentiable=False, broadcast=True, formula="x or y")
+@logical_and.onnx
+def _(onnx, input, other):
+    return onnx.node("And", onnx.cast(input, bool), onnx.cast(other, bool))
+
+
+@op(method=True, inplace=True, differentiable=False, broadcast=True, formula="x or y")
 def logical_or(input: Array, other: Array) -> Any:
     """Return whether one of the elements or both are not 0, broadcast."""
     return np.logical_or(input, other)
+
+
+@logical_or.onnx
+def _(onnx, input, other):
+    return onnx.node("Or", onnx.cast(input, bool), onnx.cast(other, bool))
 
 
 @op(method=True, operator="&", inplace=True, differentiable=False, promote="arithmetic")
@@ -463,10 +506,20 @@ def bitwise_and(input: Array, other: Array) -> Any:
     return _on_bits("bitwise_and", np.bitwise_and, input, other)
 
 
+@bitwise_and.onnx
+def _(onnx, input, other, out):
+    return onnx.node("And" if out.dtype == bool_ else "BitwiseAnd", input, other)
+
+
 @op(method=True, operator="|", inplace=True, differentiable=False, promote="arithmetic")
 def bitwise_or(input: Array, other: Array) -> Any:
     """Return the bitwise (for booleans, logical) or, broadcast."""
     return _on_bits("bitwise_or", np.bitwise_or, input, other)
+
+
+@bitwise_or.onnx
+def _(onnx, input, other, out):
+    return onnx.node("Or" if out.dtype == bool_ else "BitwiseOr", input, other)
 
 
 @op(method=True, operator="^", inplace=True, differentiable=False, promote="arithmetic")
@@ -491,6 +544,10 @@ def bitwise_right_shift(input: Array, other: Array) -> Any:
 def bitwise_not(input: Array) -> Any:
     """Return the bitwise (for booleans, logical) not."""
     return _on_bits("bitwise_not", np.bitwise_not, input)
+
+
+@bitwise_not.onnx
+def _(onnx, input, out): return onnx.node("Not" if out.dtype == bool_ else "BitwiseNot", input)
 
 
 def _on_bits(name: str, function: np.ufunc, *operands: Any) -> Any:
@@ -529,10 +586,16 @@ def isnan(input: Array) -> Any:
     return np.isnan(input)
 
 
+isnan.onnx("IsNaN")
+
+
 @op(method=True, differentiable=False)
 def isinf(input: Array) -> Any:
     """Return whether each element is infinite."""
     return np.isinf(input)
+
+
+isinf.onnx("IsInf")
 
 
 @op(method=True, differentiable=False)
@@ -560,6 +623,9 @@ def abs(input: Array) -> Any:
 def _(g, input): return g * sign(input)
 
 
+abs.onnx("Abs")
+
+
 @op(method=True, inplace=True, formula="sign x")
 def sign(input: Array) -> Any:
     """Return 1, 0 or -1: the sign of each element; 0 for NaN."""
@@ -569,6 +635,9 @@ def sign(input: Array) -> Any:
 
 @sign.gradient("input")
 def _(g): return _zeros(g)
+
+
+sign.onnx("Sign")
 
 
 @abs.samples
@@ -588,6 +657,7 @@ def _(g, out): return g * out
 
 
 exp.samples(_one)
+exp.onnx("Exp")
 
 
 @op(method=True, inplace=True, promote="float", formula="e^x - 1")
@@ -604,6 +674,10 @@ def _(g, out): return g * (out + 1)
 expm1.samples(_one)
 
 
+@expm1.onnx
+def _(onnx, input): return onnx.node("Sub", onnx.node("Exp", input), 1)
+
+
 @op(method=True, inplace=True, promote="float", formula="log x")
 @quiet
 def log(input: Array) -> Any:
@@ -616,6 +690,7 @@ def _(g, input): return g / input
 
 
 log.samples(_positive)
+log.onnx("Log")
 
 
 @op(method=True, inplace=True, promote="float", formula="log(1 + x)")
@@ -632,6 +707,10 @@ def _(g, input): return g / (input + 1)
 log1p.samples(_positive)
 
 
+@log1p.onnx
+def _(onnx, input): return onnx.node("Log", onnx.node("Add", input, 1))
+
+
 @op(method=True, inplace=True, promote="float", formula="√x")
 @quiet
 def sqrt(input: Array) -> Any:
@@ -644,6 +723,7 @@ def _(g, out): return g / (2 * out)
 
 
 sqrt.samples(_positive)
+sqrt.onnx("Sqrt")
 
 
 @op(method=True, inplace=True, promote="float", formula="1 / √x")
@@ -660,6 +740,10 @@ def _(g, out): return g * (-0.5 * out**3)
 rsqrt.samples(_positive)
 
 
+@rsqrt.onnx
+def _(onnx, input): return onnx.node("Reciprocal", onnx.node("Sqrt", input))
+
+
 @op(method=True, inplace=True, formula="x²")
 @quiet
 def square(input: Array) -> Any:
@@ -674,6 +758,10 @@ def _(g, input): return g * (2 * input)
 square.samples(_one)
 
 
+@square.onnx
+def _(onnx, input): return onnx.node("Mul", input, input)
+
+
 @op(method=True, inplace=True, promote="float", formula="1 / x")
 @quiet
 def reciprocal(input: Array) -> Any:
@@ -686,6 +774,7 @@ def _(g, out): return -g * (out * out)
 
 
 reciprocal.samples(_positive)
+reciprocal.onnx("Reciprocal")
 
 
 @op(method=True, inplace=True, promote="float", formula="sin x")
@@ -700,6 +789,7 @@ def _(g, input): return g * cos(input)
 
 
 sin.samples(_one)
+sin.onnx("Sin")
 
 
 @op(method=True, inplace=True, promote="float", formula="cos x")
@@ -714,6 +804,7 @@ def _(g, input): return -g * sin(input)
 
 
 cos.samples(_one)
+cos.onnx("Cos")
 
 
 # -- choice ------------------------------------------------------------------------------------
@@ -773,6 +864,9 @@ def _(g, condition): return where(condition, g, 0)
 def _(g, condition): return where(condition, 0, g)
 
 
+where.onnx("Where")
+
+
 @where.samples
 def _(draw):
     a, b, c = draw.broadcastable(3)
@@ -804,6 +898,7 @@ def _(g, input, other): return (where(input > other, 0, g) + where(input >= othe
 
 
 maximum.samples(_without_ties)
+maximum.onnx("Max")
 
 
 @op(method=True, promote="arithmetic", formula="min(x, y)")
@@ -824,6 +919,7 @@ def _(g, input, other): return (where(input < other, 0, g) + where(input <= othe
 
 
 minimum.samples(_without_ties)
+minimum.onnx("Min")
 
 
 @op(method=True, inplace=True, promote="arithmetic", formula="clamp x")
@@ -870,6 +966,12 @@ def _(g, input, min, max):
 @clamp.gradient("max")
 def _(g, input, min, max):
     return where(input > max if min is None else (input > max) | (max < min), g, 0)
+
+
+@clamp.onnx
+def _(onnx, input, min, max):
+    above = input if min is None else onnx.node("Max", input, min)
+    return above if max is None else onnx.node("Min", above, max)
 
 
 @clamp.samples

@@ -31,6 +31,10 @@ def _(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     return getitem_backward(g, (input,), weight_shape)
 
 
+@_embedding.onnx
+def _(onnx, input, weight): return onnx.node("Gather", weight, input)
+
+
 @_embedding.samples
 def _(draw):
     rows, columns = draw.shape(2, 2)

@@ -12,7 +12,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from . import shape
 from ._dims import check_tensor, normalize_dim, normalize_dims
 from .elementwise import maximum, minimum, quiet, where
-from .reduce import shared_among_equals
+from .reduce import reduced, shared_among_equals
 
 
 def _check_not_empty(
@@ -71,8 +71,16 @@ def amin(input: Array, dim: int | tuple[int, ...] = (), keepdim: bool = False) -
 def _(g, input, out, dim, keepdim): return shared_among_equals(g, input, out, dim, keepdim)
 
 
+@amax.onnx
+def _(onnx, input, dim, keepdim): return reduced(onnx, "ReduceMax", input, dim, keepdim)
+
+
 @amin.gradient("input")
 def _(g, input, out, dim, keepdim): return shared_among_equals(g, input, out, dim, keepdim)
+
+
+@amin.onnx
+def _(onnx, input, dim, keepdim): return reduced(onnx, "ReduceMin", input, dim, keepdim)
 
 
 @amax.samples
@@ -117,9 +125,21 @@ def _(g, indices, input_shape, dim, keepdim):
     return _to_chosen(g, indices, input_shape, dim, keepdim)
 
 
+@_max.onnx
+def _(onnx, input, dim, keepdim):
+    indices = onnx.node("ArgMax", input, axis=dim, keepdims=int(keepdim))
+    return reduced(onnx, "ReduceMax", input, dim, keepdim), indices
+
+
 @_min.gradient("input")
 def _(g, indices, input_shape, dim, keepdim):
     return _to_chosen(g, indices, input_shape, dim, keepdim)
+
+
+@_min.onnx
+def _(onnx, input, dim, keepdim):
+    indices = onnx.node("ArgMin", input, axis=dim, keepdims=int(keepdim))
+    return reduced(onnx, "ReduceMin", input, dim, keepdim), indices
 
 
 @_max.samples
@@ -231,6 +251,10 @@ def argmax(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
     return np.argmax(input, axis=axis, keepdims=keepdim)
 
 
+@argmax.onnx
+def _(onnx, input, dim, keepdim): return _place(onnx, "ArgMax", input, dim, keepdim)
+
+
 @op(method=True, differentiable=False)
 def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
     """Return the index of the first minimum along a dimension, or in the flattened tensor.
@@ -240,6 +264,19 @@ def argmin(input: Array, dim: int | None = None, keepdim: bool = False) -> Any:
     _check_not_empty("argmin", input.shape, dim, IndexError)
     axis = None if dim is None else normalize_dim("argmin", dim, input.ndim)
     return np.argmin(input, axis=axis, keepdims=keepdim)
+
+
+@argmin.onnx
+def _(onnx, input, dim, keepdim): return _place(onnx, "ArgMin", input, dim, keepdim)
+
+
+def _place(onnx: Any, op_type: str, input: Any, dim: int | None, keepdim: bool) -> Any:
+    """Add the ONNX node that finds an extremum."""
+    if dim is None:
+        if keepdim:
+            raise RuntimeError("keepdim=True without dim has no translation")
+        return onnx.node(op_type, onnx.reshape(input, (-1,)), axis=0, keepdims=0)
+    return onnx.node(op_type, input, axis=dim, keepdims=int(keepdim))
 
 
 @argmax.samples

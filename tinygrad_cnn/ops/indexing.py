@@ -43,6 +43,35 @@ def _getitem(input: Array, index: Any) -> Any:
 def _(g, index, input_shape): return getitem_backward(g, index, input_shape)
 
 
+@_getitem.onnx
+def _(onnx, input, index, out):
+    if isinstance(index, _Twice):
+        raise RuntimeError("an index of integers and arrays has no translation")
+    parts = index if isinstance(index, tuple) else (index,)
+    if sum(isinstance(part, np.ndarray) for part in parts) > 1:
+        raise RuntimeError("an index of several arrays has no translation")
+    dims = sum(part is not None and part is not ... for part in parts)
+    slices, gathers, dim = [], [], 0
+    for part in parts:
+        if part is ...:
+            dim += len(input.shape) - dims
+        elif isinstance(part, slice):
+            if part != slice(None):
+                stop = 2**63 - 1 if part.stop is None else part.stop
+                slices.append((part.start or 0, stop, dim, part.step or 1))
+            dim += 1
+        elif isinstance(part, int) or (isinstance(part, np.ndarray) and part.dtype.kind in "iu"):
+            gathers.append((np.array(part, np.int64), dim))
+            dim += 1
+        elif part is not None:
+            raise RuntimeError("an index of booleans has no translation")
+    if slices:
+        input = onnx.node("Slice", input, *zip(*slices, strict=True))
+    for places, axis in reversed(gathers):  # the last first: an integer takes its dimension away
+        input = onnx.node("Gather", input, places, axis=axis)
+    return onnx.reshape(input, out.shape) if any(part is None for part in parts) else input
+
+
 @op
 def getitem_backward(g: Array, index: Any, shape: tuple[int, ...]) -> Any:
     """Return zeros of `shape` with `g` added at `index`: the gradient of ``x[index]``."""

@@ -83,6 +83,28 @@ def _(g, input_shape, steps, mode, align_corners):
     return interpolate_input(g, input_shape, steps, mode, align_corners)
 
 
+@_interpolate.onnx
+def _(onnx, input, size, steps, mode, align_corners):
+    fits = all(
+        step == _step(n, m, None, mode, align_corners)
+        for n, m, step in zip(input.shape[2:], size, steps, strict=True)
+    )
+    scales = None if fits else np.array([1 / step for step in steps], np.float32)
+    coordinates = "asymmetric" if mode == "nearest" else "half_pixel"
+    return onnx.node(
+        "Resize",
+        input,
+        None,
+        scales,
+        size if fits else None,
+        axes=range(2, len(input.shape)),
+        mode=mode.partition("-")[0],
+        coordinate_transformation_mode="align_corners" if align_corners else coordinates,
+        nearest_mode="floor" if mode == "nearest" else "round_prefer_ceil",
+        cubic_coeff_a=_A,
+    )
+
+
 @op
 @quiet
 def interpolate_input(
@@ -358,6 +380,16 @@ def pixel_shuffle(input: Array, upscale_factor: int) -> Any:
     return out.reshape(*batch, c // (r * r), h * r, w * r)
 
 
+@pixel_shuffle.onnx
+def _(onnx, input, upscale_factor, out):
+    r = upscale_factor
+    *batch, c, h, w = input.shape
+    k = len(batch)
+    blocks = onnx.reshape(input, (*batch, c // (r * r), r, r, h, w))
+    order = [*range(k), k, k + 3, k + 1, k + 4, k + 2]
+    return onnx.reshape(onnx.node("Transpose", blocks, perm=order), out.shape)
+
+
 @pixel_shuffle.gradient("input")
 def _(g, upscale_factor): return pixel_unshuffle(g, upscale_factor)
 
@@ -395,6 +427,16 @@ def pixel_unshuffle(input: Array, downscale_factor: int) -> Any:
     # [.., c, h, i, w, j] -> [.., c, i, j, h, w]
     out = np.array(np.moveaxis(blocks, (-4, -2), (-2, -1)), order="C")
     return out.reshape(*batch, c * r * r, h // r, w // r)
+
+
+@pixel_unshuffle.onnx
+def _(onnx, input, downscale_factor, out):
+    r = downscale_factor
+    *batch, c, h, w = input.shape
+    k = len(batch)
+    blocks = onnx.reshape(input, (*batch, c, h // r, r, w // r, r))
+    order = [*range(k), k, k + 2, k + 4, k + 1, k + 3]
+    return onnx.reshape(onnx.node("Transpose", blocks, perm=order), out.shape)
 
 
 @pixel_unshuffle.gradient("input")
@@ -457,6 +499,14 @@ def channel_shuffle(input: Array, groups: int) -> Any:
         raise RuntimeError(f"channel_shuffle: {c} channels do not make {groups} groups of one size")
     rows = input.reshape(n, groups, c // groups, *rest)
     return np.array(rows.swapaxes(1, 2), order="C").reshape(input.shape)
+
+
+@channel_shuffle.onnx
+def _(onnx, input, groups, out):
+    n, c, *rest = input.shape
+    rows = onnx.reshape(input, (n, groups, c // groups, *rest))
+    order = [0, 2, 1, *range(3, len(rest) + 3)]
+    return onnx.reshape(onnx.node("Transpose", rows, perm=order), out.shape)
 
 
 @channel_shuffle.gradient("input")

@@ -71,6 +71,12 @@ def _(g, tensors_shape, dim):
     return pieces
 
 
+@cat.onnx
+def _(onnx, tensors, dim, out):
+    joined = [x for x in tensors if x.shape != (0,)]
+    return onnx.node("Concat", *joined, axis=dim % len(out.shape))
+
+
 @cat.samples
 def _(draw):
     shape = draw.shape(min_dims=1, min_side=0)
@@ -113,6 +119,13 @@ def stack(tensors: Arrays, dim: int = 0) -> Any:
 def _(g, tensors_shape, dim):
     before = (slice(None),) * (dim % g.ndim)
     return [g[(*before, i)] for i in range(len(tensors_shape))]
+
+
+@stack.onnx
+def _(onnx, tensors, dim, out):
+    dim %= len(out.shape)
+    apart = [onnx.node("Unsqueeze", x, [dim]) for x in tensors]
+    return onnx.node("Concat", *apart, axis=dim)
 
 
 @stack.samples
@@ -240,7 +253,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def _at_least(ndim: int, tensors: tuple[Any, ...], expand: Callable[[Tensor], Tensor]) -> Any:
-    given = sizes_of(tensors)
+    given: tuple[Any, ...] = sizes_of(tensors)
     _check_all(f"atleast_{ndim}d", given)
     results = tuple(x if x.ndim >= ndim else expand(x) for x in given)
     return results[0] if len(tensors) == 1 and isinstance(tensors[0], Tensor) else results

@@ -80,6 +80,9 @@ def _(g, input, other_shape):
     return input.mT @ g  # [.., k, n] x [.., n, m] -> [.., k, m]
 
 
+matmul.onnx("MatMul")
+
+
 @matmul.samples
 def _(draw):
     n, k, m = draw.shape(3, 3)
@@ -175,7 +178,7 @@ def _added(name: str, input: Tensor, product: Tensor, beta: float, alpha: float)
     return (start if beta == 1 else start * beta) + product
 
 
-@method("addmm")
+@method("addmm", inplace=True)
 def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -203,7 +206,7 @@ def addmm(
     return _added("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
-@method("baddbmm")
+@method("baddbmm", inplace=True)
 def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -211,7 +214,7 @@ def baddbmm(
     return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
-@method("addmv")
+@method("addmv", inplace=True)
 def addmv(
     input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -219,7 +222,7 @@ def addmv(
     return _added("addmv", input, mv(mat, vec), beta, alpha)
 
 
-@method("addr")
+@method("addr", inplace=True)
 def addr(
     input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
@@ -405,6 +408,14 @@ def _(g, input): return _rows(g).mT @ _rows(input)  # [n, ..] x [.., k] -> [n, k
 
 @linear.gradient("bias")
 def _(g, bias_shape): return sum_to_size(g, bias_shape)
+
+
+@linear.onnx
+def _(onnx, input, weight, bias):
+    if len(input.shape) == 2:
+        return onnx.node("Gemm", input, weight, bias, transB=1)
+    product = onnx.node("MatMul", input, onnx.node("Transpose", weight, perm=[1, 0]))
+    return product if bias is None else onnx.node("Add", product, bias)
 
 
 @linear.samples

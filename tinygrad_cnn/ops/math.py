@@ -152,6 +152,9 @@ def tan(input: Array) -> Any:
 def _(g, out): return g * (square(out) + 1)
 
 
+tan.onnx("Tan")
+
+
 @op(method=True, inplace=True, promote="float", formula="asin x")
 @quiet
 def asin(input: Array) -> Any:
@@ -161,6 +164,9 @@ def asin(input: Array) -> Any:
 
 @asin.gradient("input")
 def _(g, input): return g * rsqrt(1 - square(input))
+
+
+asin.onnx("Asin")
 
 
 @op(method=True, inplace=True, promote="float", formula="acos x")
@@ -174,6 +180,9 @@ def acos(input: Array) -> Any:
 def _(g, input): return -g * rsqrt(1 - square(input))
 
 
+acos.onnx("Acos")
+
+
 @op(method=True, inplace=True, promote="float", formula="atan x")
 @quiet
 def atan(input: Array) -> Any:
@@ -183,6 +192,9 @@ def atan(input: Array) -> Any:
 
 @atan.gradient("input")
 def _(g, input): return g / (square(input) + 1)
+
+
+atan.onnx("Atan")
 
 
 @op(method=True, inplace=True, promote="float", formula="atan y/x")
@@ -248,6 +260,9 @@ def sinh(input: Array) -> Any:
 def _(g, input): return g * cosh(input)
 
 
+sinh.onnx("Sinh")
+
+
 @op(method=True, inplace=True, promote="float", formula="cosh x")
 @quiet
 def cosh(input: Array) -> Any:
@@ -257,6 +272,9 @@ def cosh(input: Array) -> Any:
 
 @cosh.gradient("input")
 def _(g, input): return g * sinh(input)
+
+
+cosh.onnx("Cosh")
 
 
 @op(method=True, inplace=True, promote="float", formula="asinh x")
@@ -270,6 +288,9 @@ def asinh(input: Array) -> Any:
 def _(g, input): return g * rsqrt(square(input) + 1)
 
 
+asinh.onnx("Asinh")
+
+
 @op(method=True, inplace=True, promote="float", formula="acosh x")
 @quiet
 def acosh(input: Array) -> Any:
@@ -279,6 +300,9 @@ def acosh(input: Array) -> Any:
 
 @acosh.gradient("input")
 def _(g, input): return g * rsqrt(square(input) - 1)
+
+
+acosh.onnx("Acosh")
 
 
 @acosh.samples
@@ -294,6 +318,9 @@ def atanh(input: Array) -> Any:
 
 @atanh.gradient("input")
 def _(g, input): return g / (1 - square(input))
+
+
+atanh.onnx("Atanh")
 
 
 @asin.samples
@@ -328,6 +355,9 @@ def erf(input: Array) -> Any:
 def _(g, input): return g * (2 / _ROOT_PI * exp(-square(input)))
 
 
+erf.onnx("Erf")
+
+
 @op(method=True, inplace=True, promote="float", formula="erfc x")
 def erfc(input: Array) -> Any:
     """Return ``1 - erf(input)``, exact also where that is as good as 0.
@@ -343,6 +373,10 @@ def erfc(input: Array) -> Any:
 
 @erfc.gradient("input")
 def _(g, input): return g * (-2 / _ROOT_PI * exp(-square(input)))
+
+
+@erfc.onnx
+def _(onnx, input): return onnx.node("Sub", 1, onnx.node("Erf", input))
 
 
 @exp2.samples

@@ -119,6 +119,20 @@ def _(g, input, weight, mean, var, eps):
     return dx + _per_channel(dmean / n, ndim), r * dot, total
 
 
+@_batch_norm.onnx
+def _(onnx, input, weight, bias, eps):
+    axes = [i for i in range(len(input.shape)) if i != 1]
+    mean = onnx.node("ReduceMean", input, axes, keepdims=1)
+    centred = onnx.node("Sub", input, mean)
+    var = onnx.node("ReduceMean", onnx.node("Mul", centred, centred), axes, keepdims=1)
+    out = onnx.node("Div", centred, onnx.node("Sqrt", onnx.node("Add", var, eps)))
+    if weight is not None:
+        out = onnx.node("Mul", out, onnx.node("Unsqueeze", weight, axes[1:]))
+    if bias is not None:
+        out = onnx.node("Add", out, onnx.node("Unsqueeze", bias, axes[1:]))
+    return out, onnx.node("Squeeze", mean, axes), onnx.node("Squeeze", var, axes)
+
+
 @_batch_norm.samples
 def _(draw):
     shape = draw.shape(min_dims=2, max_dims=4)

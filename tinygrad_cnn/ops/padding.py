@@ -37,6 +37,12 @@ def _pad(input: Array, pad: tuple[int, ...], value: float = 0) -> Any:
 def _(g, pad): return _pad(g, tuple(-n for n in pad))
 
 
+@_pad.onnx
+def _(onnx, input, pad, value):
+    befores, afters = _per_dim(pad, len(input.shape))
+    return onnx.node("Pad", input, [*befores, *afters], value)
+
+
 @_pad.samples
 def _(draw):
     shape = draw.shape(max_dims=3, min_side=2)

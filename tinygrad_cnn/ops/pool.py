@@ -38,6 +38,13 @@ def _declare_max_pool(dims: int) -> Op[..., Any]:
     @max_pool.gradient("input")
     def _(g, taps, input_shape, window): return max_pool_input(g, taps, input_shape, window)
 
+    @max_pool.onnx
+    def _(onnx, input, window, out):
+        attributes = _onnx_attributes(window, input.shape[-dims:])
+        return onnx.on_images(
+            "MaxPool", dims, input, out=out, dilations=window.dilation, **attributes
+        )
+
     @max_pool.samples
     def _(draw):
         window, shape = _draw_case(draw, dims)
@@ -200,6 +207,9 @@ def _declare_adaptive_max_pool(dims: int) -> Op[..., Any]:
         flat = scatter_add(flat, -1, flatten(indices, -dims), flatten(g, -dims))
         return reshape(flat, input_shape)
 
+    @adaptive_max_pool.onnx
+    def _(onnx, input, out): return _onnx_regions(onnx, "Max", dims, input, out)
+
     @adaptive_max_pool.samples
     def _(draw):
         output_size, shape = _draw_regions(draw, dims)
@@ -306,6 +316,14 @@ def _declare_max_unpool(dims: int) -> Op[..., Any]:
     @max_unpool.gradient("input")
     def _(g, indices):
         return reshape(gather(flatten(g, -dims), -1, flatten(indices, -dims)), indices.shape)
+
+    @max_unpool.onnx
+    def _(onnx, input, indices, out):
+        batch = out.shape[:-dims]
+        flat = (*batch, math.prod(input.shape[-dims:]))
+        zeros = onnx.node("Expand", 0, (*batch, math.prod(out.shape[-dims:])))
+        places, values = onnx.reshape(indices, flat), onnx.reshape(input, flat)
+        return onnx.reshape(onnx.node("ScatterElements", zeros, places, values, axis=-1), out.shape)
 
     @max_unpool.samples
     def _(draw):
@@ -459,6 +477,16 @@ def _declare_avg_pool(dims: int) -> Op[..., Any]:
     @avg_pool.gradient("input")
     def _(g, input_shape, window, count_include_pad, divisor_override):
         return avg_pool_input(g, input_shape, window, count_include_pad, divisor_override)
+
+    @avg_pool.onnx
+    def _(onnx, input, window, count_include_pad, divisor_override, out):
+        size = input.shape[-dims:]
+        divisor = kernel.avg_divisor(size, window, count_include_pad, divisor_override)
+        mean = onnx.on_images(
+            "AveragePool", dims, input, out=out, count_include_pad=1, **_onnx_attributes(window, size)
+        )
+        factors = math.prod(window.kernel) / divisor
+        return mean if (factors == 1).all() else onnx.node("Mul", mean, factors.astype(out.dtype))
 
     @avg_pool.samples
     def _(draw):
@@ -701,6 +729,9 @@ def _declare_adaptive_avg_pool(dims: int) -> Op[..., Any]:
     @adaptive_avg_pool.gradient("input")
     def _(g, input_shape): return adaptive_avg_pool_input(g, input_shape[-dims:])
 
+    @adaptive_avg_pool.onnx
+    def _(onnx, input, out): return _onnx_regions(onnx, "Average", dims, input, out)
+
     @adaptive_avg_pool.samples
     def _(draw):
         output_size, shape = _draw_regions(draw, dims)
@@ -789,6 +820,44 @@ def adaptive_avg_pool3d(input: Array, output_size: Regions) -> Tensor:
     tensor([[[[3.5]]]])
     """
     return _adaptive_avg_pool(3, input, output_size)
+
+
+# -- in ONNX -----------------------------------------------------------------------------------
+
+
+def _onnx_attributes(window: Window, size: tuple[int, ...]) -> dict[str, Any]:
+    """Return the attributes of ONNX's pooling nodes, for an input of `size`."""
+    # the padding after goes to the end of the last window, which with ceil_mode may stick out
+    ends = [
+        max((m - 1) * s + d * (k - 1) + 1 - n - p, 0)
+        for m, n, k, s, p, d in zip(window.output_size(size), size, *window[:4], strict=True)
+    ]
+    return {
+        "kernel_shape": window.kernel,
+        "strides": window.stride,
+        "pads": [*window.padding, *ends],
+    }
+
+
+def _onnx_regions(onnx: Any, kind: str, dims: int, input: Any, out: Any) -> Any:
+    """Add the nodes of adaptive pooling; `kind` is "Max" or "Average"."""
+    size, parts = input.shape[-dims:], out.shape[-dims:]
+    if parts == (1,) * dims:
+        return onnx.on_images(f"Global{kind}Pool", dims, input, out=out)
+    if not any(n % m for n, m in zip(size, parts, strict=True)):
+        sides = [n // m for n, m in zip(size, parts, strict=True)]
+        return onnx.on_images(
+            f"{kind}Pool", dims, input, out=out, kernel_shape=sides, strides=sides
+        )
+    for axis, (n, m) in enumerate(zip(size, parts, strict=True), -dims):
+        regions = [
+            onnx.node("Slice", input, [region.start], [region.stop], [axis])
+            for region in kernel.adaptive_regions(n, m)
+        ]
+        reduction = "ReduceMax" if kind == "Max" else "ReduceMean"
+        rows = [onnx.node(reduction, region, [axis], keepdims=1) for region in regions]
+        input = onnx.node("Concat", *rows, axis=axis)
+    return input
 
 
 # -- arguments ---------------------------------------------------------------------------------

@@ -48,6 +48,12 @@ def shared_among_equals(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -
     return where(chosen, _spread(share, input.shape, dim, keepdim), 0)
 
 
+def reduced(onnx: Any, op_type: str, input: Any, dim: Any, keepdim: bool) -> Any:
+    """Add an ONNX node that reduces."""
+    dims = normalize_dims("dim", dim, len(input.shape))
+    return onnx.node(op_type, input, dims, keepdims=int(keepdim))
+
+
 def _sample(draw):
     full = draw.shape()
     return draw.array(full, distinct=True), draw.dims(len(full)), draw.boolean()
@@ -78,6 +84,11 @@ def _(g, input_shape, dim, keepdim): return _spread(g, input_shape, dim, keepdim
 
 
 _sum.samples(_sample)
+
+
+@_sum.onnx
+def _(onnx, input, dim, keepdim, out):
+    return reduced(onnx, "ReduceSum", onnx.cast(input, out.dtype), dim, keepdim)
 
 
 @method("sum")
@@ -134,6 +145,10 @@ def _(g, input_shape, dim, keepdim):
 
 
 _mean.samples(_sample)
+
+
+@_mean.onnx
+def _(onnx, input, dim, keepdim): return reduced(onnx, "ReduceMean", input, dim, keepdim)
 
 
 @method("mean")
@@ -228,6 +243,11 @@ def _(g, input, out, dim, keepdim):
     return _spread(g, input.shape, dim, keepdim) * others
 
 
+@_prod.onnx
+def _(onnx, input, dim, keepdim, out):
+    return reduced(onnx, "ReduceProd", onnx.cast(input, out.dtype), dim, keepdim)
+
+
 @_prod.samples
 def _(draw):
     full = draw.shape()
@@ -278,6 +298,10 @@ def _(g, input, top, dim, keepdim):
 
 
 _logsumexp.samples(_sample)
+
+
+@_logsumexp.onnx
+def _(onnx, input, dim, keepdim): return reduced(onnx, "ReduceLogSumExp", input, dim, keepdim)
 
 
 @method("logsumexp")
@@ -343,6 +367,19 @@ def _(g, input, out, ord, dim, keepdim):
     else:
         slope = sign(input) * (where(undefined, 1, abs(input)) / out) ** (ord - 1)
     return where(undefined, 0, g * slope)
+
+
+@_vector_norm.onnx
+def _(onnx, input, ord, dim, keepdim):
+    if ord in (1, 2):
+        return reduced(onnx, f"ReduceL{int(ord)}", input, dim, keepdim)
+    size = onnx.node("Abs", input)
+    if math.isinf(ord):
+        return reduced(onnx, "ReduceMax" if ord > 0 else "ReduceMin", size, dim, keepdim)
+    if ord == 0:
+        raise RuntimeError("the number of nonzero elements has no translation")
+    total = reduced(onnx, "ReduceSum", onnx.node("Pow", size, ord), dim, keepdim)
+    return onnx.node("Pow", total, 1 / ord)
 
 
 @_vector_norm.samples
@@ -472,6 +509,11 @@ def _(g, input, dim, correction, keepdim):
     return _variance_gradient(g, input, dim, correction, keepdim)
 
 
+@_var.onnx
+def _(onnx, input, dim, correction, keepdim):
+    return _variance_onnx(onnx, input, dim, correction, keepdim)
+
+
 @op(name="std", formula="std x")
 @quiet
 def _std(
@@ -487,6 +529,11 @@ def _(g, input, out, dim, correction, keepdim):
     flat = out == 0
     g = where(flat, 0, g / (2 * where(flat, 1, out)))
     return _variance_gradient(g, input, dim, correction, keepdim)
+
+
+@_std.onnx
+def _(onnx, input, dim, correction, keepdim):
+    return onnx.node("Sqrt", _variance_onnx(onnx, input, dim, correction, keepdim))
 
 
 def _variance(name: str, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
@@ -506,6 +553,14 @@ def _variance_gradient(g: Any, input: Any, dim: Any, correction: float, keepdim:
     count = _count(input.shape, normalize_dims("var", dim, input.ndim))
     g = _spread(g * 2 / builtins.max(count - correction, 0), input.shape, dim, keepdim)
     return g * (input - _mean(input, dim, True))
+
+
+def _variance_onnx(onnx: Any, input: Any, dim: Any, correction: float, keepdim: bool) -> Any:
+    count = _count(input.shape, normalize_dims("var", dim, len(input.shape)))
+    centered = onnx.node("Sub", input, reduced(onnx, "ReduceMean", input, dim, True))
+    square = onnx.node("Mul", centered, centered)
+    total = reduced(onnx, "ReduceSum", square, dim, keepdim)
+    return onnx.node("Div", total, builtins.max(count - correction, 0))
 
 
 @_var.samples

@@ -78,7 +78,7 @@ def _(draw):
     return np.where(draw.mask(full), x, 0) if draw.boolean() else x, draw.dim(len(full) or 1)
 
 
-@method("cumsum")
+@method("cumsum", inplace=True)
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the sums of the elements up to each one along `dim`.
 
@@ -105,7 +105,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     return in_dtype(dtype, _cumsum, input, dim)
 
 
-@method("cumprod")
+@method("cumprod", inplace=True)
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the products of the elements up to each one along `dim`.
 

@@ -77,6 +77,10 @@ def reshape(input: Array, shape: tuple[int, ...]) -> Any:
 def _(g, input_shape): return reshape(g, input_shape)
 
 
+@reshape.onnx
+def _(onnx, input, out): return onnx.reshape(input, out.shape)
+
+
 @reshape.samples
 def _(draw):
     full = draw.shape()
@@ -258,6 +262,11 @@ def permute(input: Array, dims: tuple[int, ...]) -> Any:
 def _(g, dims): return permute(g, tuple(int(i) for i in np.argsort([d % g.ndim for d in dims])))
 
 
+@permute.onnx
+def _(onnx, input, dims):
+    return onnx.node("Transpose", input, perm=[dim % len(dims) for dim in dims])
+
+
 @permute.samples
 def _(draw):
     shape = draw.shape()
@@ -285,6 +294,13 @@ def transpose(input: Array, dim0: int, dim1: int) -> Any:
 
 @transpose.gradient("input")
 def _(g, dim0, dim1): return transpose(g, dim0, dim1)
+
+
+@transpose.onnx
+def _(onnx, input, dim0, dim1):
+    order = list(range(len(input.shape)))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return onnx.node("Transpose", input, perm=order)
 
 
 @transpose.samples
@@ -382,6 +398,12 @@ def flip(input: Array, dims: tuple[int, ...]) -> Any:
 def _(g, dims): return flip(g, dims)
 
 
+@flip.onnx
+def _(onnx, input, dims):
+    count = len(dims)
+    return onnx.node("Slice", input, [-1] * count, [-(2**63)] * count, dims, [-1] * count)
+
+
 @flip.samples
 def _(draw):
     shape = draw.shape(min_dims=1)
@@ -443,6 +465,10 @@ def broadcast_to(input: Array, size: tuple[int, ...]) -> Any:
 
 @broadcast_to.gradient("input")
 def _(g, input_shape): return sum_to_size(g, input_shape)
+
+
+@broadcast_to.onnx
+def _(onnx, input, out): return onnx.node("Expand", input, out.shape)
 
 
 @broadcast_to.samples
@@ -610,6 +636,9 @@ def clone(input: Array) -> Any:
 def _(g): return g
 
 
+clone.onnx("Identity")
+
+
 @op(name="contiguous")
 def _contiguous(input: Array) -> Any:
     return np.array(input, order="C")
@@ -617,6 +646,9 @@ def _contiguous(input: Array) -> Any:
 
 @_contiguous.gradient("input")
 def _(g): return g
+
+
+_contiguous.onnx("Identity")
 
 
 @clone.samples
@@ -639,6 +671,10 @@ def to(input: Array, dtype: Any) -> Any:
 
 @to.gradient("input")
 def _(g): return g
+
+
+@to.onnx
+def _(onnx, input, out): return onnx.cast(input, out.dtype)
 
 
 @to.samples

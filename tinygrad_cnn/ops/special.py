@@ -148,7 +148,7 @@ def _(draw):
     return draw.integers(a, -1, 1) / 2, draw.array(b)
 
 
-@op(method=True, differentiable=False, broadcast=True, formula="x xor y")
+@op(method=True, inplace=True, differentiable=False, broadcast=True, formula="x xor y")
 def logical_xor(input: Array, other: Array) -> Any:
     """Return whether one of the elements, but not both, is not 0, broadcast."""
     return np.logical_xor(input, other)
