@@ -181,7 +181,7 @@ class Optimizer:
                         f"load_state_dict: {name} of parameter {number} has shape {value.shape}, "
                         f"the parameter {param.shape}"
                     )
-            state[param] = {name: _like(value, param) for name, value in entries.items()}
+            state[param] = {name: _like(name, value, param) for name, value in entries.items()}
         self.state = state
         self.param_groups = [
             {**copy.deepcopy(group), "params": mine["params"]}
@@ -196,8 +196,10 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def _like(value: Any, param: Tensor) -> Any:
+def _like(name: str, value: Any, param: Tensor) -> Any:
     """Return a copy of an entry of the state; a Tensor in the parameter's dtype."""
     if not isinstance(value, Tensor):
         return copy.deepcopy(value)
+    if name in ("step", "mu_product"):  # numbers, which PyTorch keeps in tensors
+        return value.item()
     return Tensor(np.array(value.data, param.dtype if value.is_floating_point() else None))

@@ -109,7 +109,7 @@ class _Machine:
         argument: Any
         for opcode, argument, _ in pickletools.genops(self.pickle):
             match opcode.name:
-                case "PROTO" | "FRAME":
+                case "PROTO" | "FRAME" | "STOP":
                     pass
                 case name if name in _CONSTANTS:
                     stack.append(_CONSTANTS[name])
@@ -148,11 +148,9 @@ class _Machine:
                 case "BUILD":
                     attributes = stack.pop()
                     _set_attributes(self.top(OrderedDict), attributes)
-                case "STOP":
-                    return _without_machinery(stack.pop())
                 case name:
                     raise ValueError(f"data.pkl has the instruction {name}, which is not for data")
-        raise ValueError("data.pkl has no end")
+        return _without_machinery(stack.pop())
 
     def take(self, instruction: str) -> list[Any]:
         """Remove what the instruction works on from the stack."""
@@ -179,7 +177,8 @@ class _Machine:
 
     def call(self, function: Any, arguments: Any) -> Any:
         """Return what PyTorch's function of that name would."""
-        match getattr(function, "name", None), arguments:
+        name = function.name if isinstance(function, _Function) else None
+        match name, arguments:
             case "collections.OrderedDict", ():
                 return OrderedDict()
             case "collections.Counter", (dict() as counts,):
@@ -195,7 +194,7 @@ class _Machine:
                 (_Storage() as storage, *layout, _, _, np.dtype() as dtype),
             ):
                 return self.tensor(_Storage(storage.key, dtype), *layout)
-        raise ValueError(f"data.pkl calls {function} in an unknown way")
+        raise ValueError(f"data.pkl calls {name or function} in an unknown way")
 
     def tensor(self, storage: _Storage, offset: int, size: Any, stride: Any) -> Tensor:
         if storage not in self.arrays:
@@ -239,7 +238,7 @@ def _without_machinery(value: Any) -> Any:
     while waiting:
         part = waiting.pop()
         if isinstance(part, (_Function, _Storage)):
-            raise ValueError(f"there is a {part} in it that belongs to no tensor")
+            raise ValueError(f"{part} stands in it outside of a tensor")
         if isinstance(part, (dict, list, tuple)) and id(part) not in seen:
             seen.add(id(part))
             waiting += part

@@ -100,7 +100,7 @@ def _encode(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         name = path or "tensor"
         while name in arrays or name == "__metadata__":
             name += "'"
-        arrays[name] = np.array(array, dtype, order="C")
+        arrays[name] = np.asarray(array, dtype, order="C")
         return {"tensor" if isinstance(value, Tensor) else "array": name}
     prefix = f"{path}." if path else ""
     if isinstance(value, dict):

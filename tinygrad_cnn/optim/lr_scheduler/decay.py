@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..optimizer import Optimizer
@@ -48,6 +49,10 @@ class LambdaLR(LRScheduler):
         state = super().state_dict()
         del state["lr_lambdas"]
         return state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, with the functions that are here."""
+        super().load_state_dict({**state_dict, "lr_lambdas": self.lr_lambdas})
 
 
 class MultiplicativeLR(LambdaLR):
@@ -136,6 +141,12 @@ class MultiStepLR(LRScheduler):
         """Return each group's rate for the step `last_epoch`."""
         times = 0 if self._is_initial else self.milestones.count(self.last_epoch)
         return [rate * self.gamma**times for rate in self._present()]
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave, here or in PyTorch."""
+        super().load_state_dict(state_dict)
+        if isinstance(self.milestones, Mapping):  # PyTorch's has how often each stands there
+            self.milestones = sorted(Counter(self.milestones).elements())
 
 
 class ExponentialLR(LRScheduler):
