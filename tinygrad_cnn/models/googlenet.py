@@ -20,8 +20,8 @@ class GoogLeNetOutputs(NamedTuple):
     """What `GoogLeNet` returns in training: the scores of the network and of its two side heads."""
 
     logits: Tensor
-    aux_logits2: Tensor
-    aux_logits1: Tensor
+    aux_logits2: Tensor | None
+    aux_logits1: Tensor | None
 
 
 class BasicConv2d(nn.Module):
