@@ -403,6 +403,7 @@ if TYPE_CHECKING:
         cuda as cuda,
         datasets as datasets,
         func as func,
+        jit as jit,
         linalg as linalg,
         models as models,
         nn as nn,
@@ -423,7 +424,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "cuda", "datasets", "func", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("autograd", "cuda", "datasets", "func", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
 
 
 def __getattr__(name: str) -> Any:

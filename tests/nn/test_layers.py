@@ -625,3 +625,14 @@ def test_data_of_a_parameter_has_the_methods_of_tensors() -> None:
         assert type(tensor.data) is np.ndarray
     with pytest.raises(AttributeError, match="no_such"):
         _ = layer.weight.data.no_such
+
+
+def test_bilinear() -> None:
+    layer = nn.Bilinear(3, 2, 4)
+    x, y = tg.randn(5, 3), tg.randn(5, 2)
+    expected = np.einsum("oij,ni,nj->no", layer.weight.data, x.data, y.data) + layer.bias.data
+    np.testing.assert_allclose(layer(x, y).data, expected, rtol=1e-5, atol=1e-6)
+    assert repr(layer) == "Bilinear(in1_features=3, in2_features=2, out_features=4, bias=True)"
+    for parameter in layer.parameters():
+        assert np.abs(parameter.data).max() <= 1 / np.sqrt(3)
+    assert nn.Bilinear(3, 2, 4, bias=False).bias is None

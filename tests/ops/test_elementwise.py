@@ -183,8 +183,8 @@ def test_functions_that_overflow_are_inf_and_silent():
 
 
 def test_small_arguments_keep_their_digits():
-    assert ew.expm1(tensor(1e-12, np.float64)).item() == pytest.approx(1e-12, rel=1e-12)
-    assert ew.log1p(tensor(1e-12, np.float64)).item() == pytest.approx(1e-12, rel=1e-12)
+    assert ew.expm1(tensor(1e-12, np.float64)).item() == pytest.approx(1e-12, rel=1e-12, abs=0)
+    assert ew.log1p(tensor(1e-12, np.float64)).item() == pytest.approx(1e-12, rel=1e-12, abs=0)
 
 
 # -- dtypes ------------------------------------------------------------------------------------
@@ -386,7 +386,18 @@ def test_every_in_place_form_is_listed_here():
     mine = {name for name in own if methods[name].__module__ == ew.__name__}
     rest = {"add", "sub", "mul", "div", "true_divide", "floor_divide", "remainder", "pow", "clamp"}
     bits = {f"bitwise_{word}" for word in ("and", "or", "xor", "not", "left_shift", "right_shift")}
-    assert mine == {f"{name}_" for name in {*UNARY_IN_PLACE, *rest, *bits}}
+    logic = {"eq", "ne", "lt", "le", "gt", "ge", "logical_not", "logical_and", "logical_or"}
+    assert mine == {f"{name}_" for name in {*UNARY_IN_PLACE, *rest, *bits, *logic}}
+
+
+def test_in_place_comparisons_store_numbers():
+    x = tensor([1.0, 2.0])
+    data = x.data
+    same(x.ge_(2), [0, 1])
+    same(x.eq_(tensor([0.0, 0.0])), [1, 0])
+    same(x.logical_or_(tensor([0.0, 3.0])).ne_(1).lt_(1).le_(0).gt_(5), [0, 0])
+    same(x.logical_not_().logical_and_(tensor([0.0, 1.0])), [0, 1])
+    assert x.data is data
 
 
 # -- gradients where the fuzz tests do not look ------------------------------------------------

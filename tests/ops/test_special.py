@@ -82,3 +82,13 @@ def test_second_names_are_public():
     names = [name for name, value in vars(aliases).items() if callable(value) and name != "method"]
     assert len(names) > 20
     assert [n for n in names if getattr(tg, n) is not getattr(aliases, n)] == []
+
+
+def test_comparisons_in_place_keep_the_dtype():
+    x = tg.tensor([1.0, 2.0, 3.0])
+    assert x.gt_(2) is x
+    assert x.dtype == tg.float32
+    assert x.tolist() == [0, 0, 1]
+    assert x.logical_not_().tolist() == [1, 1, 0]
+    assert x.less_equal_(0).tolist() == [0, 0, 1]
+    assert tg.ones(2, 2).tril_().cumsum_(0).tolist() == [[1, 0], [2, 1]]

@@ -137,11 +137,23 @@ class TensorMethods:
         self, mat1: Any, mat2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
         """Return ``beta * input + alpha * (mat1 @ mat2)``, for two matrices."""
+    def addmm_(
+        self, mat1: Any, mat2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * (mat1 @ mat2)``, for two matrices."""
     def addmv(
         self, mat: Any, vec: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
         """Return ``beta * input + alpha * (mat @ vec)``; see `addmm`."""
+    def addmv_(
+        self, mat: Any, vec: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * (mat @ vec)``; see `addmm`."""
     def addr(
+        self, vec1: Any, vec2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * outer(vec1, vec2)``; see `addmm`."""
+    def addr_(
         self, vec1: Any, vec2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
         """Return ``beta * input + alpha * outer(vec1, vec2)``; see `addmm`."""
@@ -241,6 +253,10 @@ class TensorMethods:
         self, batch1: Any, batch2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
     ) -> Tensor:
         """Return ``beta * input + alpha * (batch1 @ batch2)``, for two batches; see `addmm`."""
+    def baddbmm_(
+        self, batch1: Any, batch2: Any, *, beta: builtins.float = 1, alpha: builtins.float = 1
+    ) -> Tensor:
+        """Return ``beta * input + alpha * (batch1 @ batch2)``, for two batches; see `addmm`."""
     def bernoulli(self, p: builtins.float | None = None, *, generator: Any = None) -> Tensor:
         """Return 1 with the probabilities `input` (or all `p`), else 0, in the dtype of `input`."""
     def bernoulli_(self, p: builtins.float = 0.5, *, generator: Any = None) -> Tensor:
@@ -337,7 +353,11 @@ class TensorMethods:
         """Return the minimum of the elements up to each one along `dim`, and where it is."""
     def cumprod(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the products of the elements up to each one along `dim`."""
+    def cumprod_(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
+        """Return the products of the elements up to each one along `dim`."""
     def cumsum(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
+        """Return the sums of the elements up to each one along `dim`."""
+    def cumsum_(self, dim: builtins.int, *, dtype: Any = None) -> Tensor:
         """Return the sums of the elements up to each one along `dim`."""
     def data_ptr(self) -> builtins.int:
         """Return the address of the first element."""
@@ -383,6 +403,8 @@ class TensorMethods:
     def element_size(self) -> builtins.int:
         """Return the bytes of one element."""
     def eq(self, other: Any) -> Tensor:
+        """Return whether ``input == other``, elementwise and broadcast, as booleans."""
+    def eq_(self, other: Any) -> Tensor:
         """Return whether ``input == other``, elementwise and broadcast, as booleans."""
     def equal(self, other: Any) -> builtins.bool:
         """Return whether both have the same shape and elements."""
@@ -456,15 +478,23 @@ class TensorMethods:
         """Pick elements along `dim`: ``out[i, j] = input[i, index[i, j]]`` for ``dim=1``."""
     def ge(self, other: Any) -> Tensor:
         """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
+    def ge_(self, other: Any) -> Tensor:
+        """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
     def geometric_(self, p: builtins.float, *, generator: Any = None) -> Tensor:
         """Fill the tensor with how many trials of probability `p` one success takes, and return it."""
     def ger(self, vec2: Any) -> Tensor:
         """Return the products of each element of one vector with each of another, (n, m)."""
     def greater(self, other: Any) -> Tensor:
         """Return whether ``input > other``, elementwise and broadcast, as booleans."""
+    def greater_(self, other: Any) -> Tensor:
+        """Return whether ``input > other``, elementwise and broadcast, as booleans."""
     def greater_equal(self, other: Any) -> Tensor:
         """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
+    def greater_equal_(self, other: Any) -> Tensor:
+        """Return whether ``input >= other``, elementwise and broadcast, as booleans."""
     def gt(self, other: Any) -> Tensor:
+        """Return whether ``input > other``, elementwise and broadcast, as booleans."""
+    def gt_(self, other: Any) -> Tensor:
         """Return whether ``input > other``, elementwise and broadcast, as booleans."""
     def half(self) -> Tensor:
         """Return the values as float16."""
@@ -546,13 +576,19 @@ class TensorMethods:
         """Return the `k`-th smallest element along `dim`, counted from 1."""
     def le(self, other: Any) -> Tensor:
         """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
+    def le_(self, other: Any) -> Tensor:
+        """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
     def lerp(self, end: Any, weight: Any) -> Tensor:
         """Return ``input + weight * (end - input)``, broadcast; exact at weights 0 and 1."""
     def lerp_(self, end: Any, weight: Any) -> Tensor:
         """Return ``input + weight * (end - input)``, broadcast; exact at weights 0 and 1."""
     def less(self, other: Any) -> Tensor:
         """Return whether ``input < other``, elementwise and broadcast, as booleans."""
+    def less_(self, other: Any) -> Tensor:
+        """Return whether ``input < other``, elementwise and broadcast, as booleans."""
     def less_equal(self, other: Any) -> Tensor:
+        """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
+    def less_equal_(self, other: Any) -> Tensor:
         """Return whether ``input <= other``, elementwise and broadcast, as booleans."""
     def log(self) -> Tensor:
         """Return the natural logarithm: -inf at 0, NaN below."""
@@ -584,11 +620,19 @@ class TensorMethods:
         """Return the logarithm of the determinant: NaN where that is negative; see `slogdet`."""
     def logical_and(self, other: Any) -> Tensor:
         """Return whether both elements are not 0, broadcast."""
+    def logical_and_(self, other: Any) -> Tensor:
+        """Return whether both elements are not 0, broadcast."""
     def logical_not(self) -> Tensor:
+        """Return whether each element is 0."""
+    def logical_not_(self) -> Tensor:
         """Return whether each element is 0."""
     def logical_or(self, other: Any) -> Tensor:
         """Return whether one of the elements or both are not 0, broadcast."""
+    def logical_or_(self, other: Any) -> Tensor:
+        """Return whether one of the elements or both are not 0, broadcast."""
     def logical_xor(self, other: Any) -> Tensor:
+        """Return whether one of the elements, but not both, is not 0, broadcast."""
+    def logical_xor_(self, other: Any) -> Tensor:
         """Return whether one of the elements, but not both, is not 0, broadcast."""
     def logit(self, eps: builtins.float | None = None) -> Tensor:
         """Return the logarithm of the odds, ``log(input / (1 - input))``: the inverse of `sigmoid`."""
@@ -601,6 +645,8 @@ class TensorMethods:
     def long(self) -> Tensor:
         """Return the values as int64."""
     def lt(self, other: Any) -> Tensor:
+        """Return whether ``input < other``, elementwise and broadcast, as booleans."""
+    def lt_(self, other: Any) -> Tensor:
         """Return whether ``input < other``, elementwise and broadcast, as booleans."""
     @property
     def mH(self) -> Tensor:
@@ -707,6 +753,8 @@ class TensorMethods:
         """Return the number of dimensions."""
     def ne(self, other: Any) -> Tensor:
         """Return whether ``input != other``, elementwise and broadcast, as booleans."""
+    def ne_(self, other: Any) -> Tensor:
+        """Return whether ``input != other``, elementwise and broadcast, as booleans."""
     def neg(self) -> Tensor:
         """Return ``-input``."""
     def neg_(self) -> Tensor:
@@ -742,6 +790,8 @@ class TensorMethods:
     ) -> Tensor:
         """Fill the tensor with random numbers of a normal distribution, and return it."""
     def not_equal(self, other: Any) -> Tensor:
+        """Return whether ``input != other``, elementwise and broadcast, as booleans."""
+    def not_equal_(self, other: Any) -> Tensor:
         """Return whether ``input != other``, elementwise and broadcast, as booleans."""
     def outer(self, vec2: Any) -> Tensor:
         """Return the products of each element of one vector with each of another, (n, m)."""
@@ -972,7 +1022,11 @@ class TensorMethods:
         """Return a view with two dimensions swapped."""
     def tril(self, diagonal: builtins.int = 0) -> Tensor:
         """Return the lower triangle of matrices, up to a diagonal, and 0 above."""
+    def tril_(self, diagonal: builtins.int = 0) -> Tensor:
+        """Return the lower triangle of matrices, up to a diagonal, and 0 above."""
     def triu(self, diagonal: builtins.int = 0) -> Tensor:
+        """Return the upper triangle of matrices, from a diagonal on, and 0 below."""
+    def triu_(self, diagonal: builtins.int = 0) -> Tensor:
         """Return the upper triangle of matrices, from a diagonal on, and 0 below."""
     def true_divide(self, other: Any) -> Tensor:
         """Return ``input / other``, broadcast; integers give the default floating dtype."""

@@ -42,6 +42,8 @@ from .batchnorm import (
 from .container import (
     ModuleDict as ModuleDict,
     ModuleList as ModuleList,
+    ParameterDict as ParameterDict,
+    ParameterList as ParameterList,
     Sequential as Sequential,
 )
 from .conv import (
@@ -67,7 +69,7 @@ from .dropout import (
     FeatureAlphaDropout as FeatureAlphaDropout,
 )
 from .flatten import Flatten as Flatten, Unflatten as Unflatten
-from .linear import Identity as Identity, Linear as Linear
+from .linear import Bilinear as Bilinear, Identity as Identity, Linear as Linear
 from .loss import (
     BCELoss as BCELoss,
     BCEWithLogitsLoss as BCEWithLogitsLoss,
