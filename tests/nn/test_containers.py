@@ -1,4 +1,4 @@
-"""`Sequential`, `ModuleList` and `ModuleDict`."""
+"""`Sequential`, `ModuleList`, `ModuleDict`, `ParameterList` and `ParameterDict`."""
 
 from __future__ import annotations
 
@@ -195,3 +195,62 @@ class TestModuleDict:
         d = nn.ModuleDict({"a": nn.Linear(2, 1)})
         d["a"](tg.ones(1, 2)).backward()
         assert [p.grad.shape for p in d.parameters()] == [(1, 2), (1,)]
+
+    def test_pairs_update_pop_and_clear(self) -> None:
+        d = nn.ModuleDict([("a", Plus(1)), ("b", Plus(2))])
+        d.update({"b": Plus(3), "c": Plus(4)})
+        d.update([("d", Plus(5))])
+        assert numbers(d.values()) == [1, 3, 4, 5]
+        assert d.pop("b").n == 3
+        assert list(d) == ["a", "c", "d"]
+        with pytest.raises(KeyError):
+            d.pop("b")
+        d.clear()
+        assert len(d) == len(names(d)) == 0
+
+
+class TestParameterList:
+    def test_registers_parameters(self) -> None:
+        scale = nn.Parameter(tg.ones(2))
+        c = nn.ParameterList([scale, tg.zeros(3)])
+        c += [tg.zeros(4)]
+        c.append(nn.Parameter(tg.zeros(5), requires_grad=False))
+        assert type(c) is nn.ParameterList
+        assert c[0] is scale
+        assert all(isinstance(value, nn.Parameter) for value in c)
+        assert [(name, p.numel()) for name, p in c.named_parameters()] == [
+            ("0", 2), ("1", 3), ("2", 4), ("3", 5),
+        ]  # fmt: skip
+        assert list(c.state_dict()) == ["0", "1", "2", "3"]
+        assert [p.requires_grad for p in c] == [True, True, True, False]
+        assert [p.numel() for p in c[1:]] == [3, 4, 5]
+        c[-1] = tg.zeros(6)
+        assert c.pop().numel() == 6
+
+    def test_errors(self) -> None:
+        c = nn.ParameterList([tg.ones(2)])
+        with pytest.raises(TypeError, match="expected a Parameter or None, got int"):
+            c.append(3)
+        with pytest.raises(IndexError, match="index 1 is out of range for 1 parameters"):
+            c[1]
+        with pytest.raises(RuntimeError, match="only floating tensors"):
+            c.append(tg.tensor([1]))
+
+
+class TestParameterDict:
+    def test_registers_parameters(self) -> None:
+        d = nn.ParameterDict({"a": tg.ones(2)})
+        d["b"] = nn.Parameter(tg.zeros(3))
+        d.update([("c", tg.ones(4))])
+        assert [(name, p.numel()) for name, p in d.named_parameters()] == [("a", 2), ("b", 3), ("c", 4)]
+        assert [p.requires_grad for _, p in d.items()] == [True] * 3
+        assert repr(d) == (
+            "ParameterDict(\n  (a): Parameter of shape (2,)\n  (b): Parameter of shape (3,)\n"
+            "  (c): Parameter of shape (4,)\n)"
+        )
+        del d["a"]
+        assert "a" not in d
+        assert d.pop("b").numel() == 3
+        assert len(d) == 1
+        with pytest.raises(TypeError, match="expected a Parameter or None, got str"):
+            d["z"] = "no parameter"
