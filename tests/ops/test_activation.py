@@ -115,6 +115,7 @@ def test_gradients_at_kinks():
     assert gradients(ops.relu, x) == [0, 0, 1, 1]
     assert gradients(ops.relu, x, [inf, nan, inf, 1]) == [0, 0, inf, 1]
     assert gradients(ops.leaky_relu, x) == [0.01, 0.01, 1, 0.01]
+    assert gradients(F.hardtanh, x) == [0, 1, 0, 1]
 
 
 def test_in_place():
