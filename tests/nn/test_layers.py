@@ -543,6 +543,23 @@ class TestBatchNorm:
         bn.load_state_dict(state, strict=False)
         assert bn(tg.tensor([[7.0]])).item() == 2
 
+    def test_loads_states_that_count_no_batches(self) -> None:
+        """PyTorch's weights from before 2018."""
+        bn = nn.BatchNorm2d(2)
+        state = dict(nn.BatchNorm2d(2).state_dict(), weight=tg.tensor([3.0, 4.0]))
+        del state["num_batches_tracked"]
+        bn(tg.ones(2, 2, 1, 1))
+        assert str(bn.load_state_dict(state)) == "<All keys matched successfully>"
+        assert bn.weight.tolist() == [3, 4]
+        assert bn.num_batches_tracked.item() == 1
+        del state["running_mean"]
+        with pytest.raises(RuntimeError, match="missing: running_mean$"):
+            bn.load_state_dict(state)
+        current = nn.BatchNorm2d(2).state_dict()
+        del current["num_batches_tracked"]
+        with pytest.raises(RuntimeError, match="missing: num_batches_tracked$"):
+            bn.load_state_dict(current)
+
     def test_without_running_statistics_evaluates_by_the_batch(self) -> None:
         bn = nn.BatchNorm1d(1, track_running_stats=False)
         x = tg.tensor([[1.0], [3.0]])

@@ -21,6 +21,7 @@ from .normalization import Affine
 
 class _Norm(Affine):
     _dims: tuple[int, ...]
+    _version = 2  # 1 had no num_batches_tracked
 
     def __init__(
         self,
@@ -61,6 +62,13 @@ class _Norm(Affine):
         """Set the weight to 1, the bias to 0, and forget the running statistics."""
         super().reset_parameters()
         self.reset_running_stats()
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *others: Any
+    ) -> None:
+        if self.track_running_stats and local_metadata.get("version", 1) < 2:
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
 
     def _check_dims(self, input: Tensor) -> None:
         if input.ndim not in self._dims:
