@@ -535,18 +535,38 @@ def randn(
 
 
 def rand_like(
-    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return `rand` of the shape, and where not given the dtype, of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    return rand(
+        input.shape,
+        generator=generator,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
 
 
 def randn_like(
-    input: Tensor, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return `randn` of the shape, and where not given the dtype, of `input`."""
     return randn(
-        input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad
+        input.shape,
+        generator=generator,
+        dtype=dtype or input.dtype,
+        device=device,
+        requires_grad=requires_grad,
     )
 
 
@@ -603,6 +623,7 @@ def randint_like(
     low: int,
     high: int | None = None,
     *,
+    generator: Generator | None = None,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -612,6 +633,7 @@ def randint_like(
     return randint(
         *bounds,
         input.shape,
+        generator=generator,
         dtype=dtype or input.dtype,
         device=device,
         requires_grad=requires_grad,
