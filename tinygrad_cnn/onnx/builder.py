@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 
+_GROWS = "depends on the batch size; dynamic_batch=False lets it be a constant"
+
+
 class Dim(int):
     """A size that grows with the batch: `factor` times the batch size."""
 
@@ -92,7 +95,7 @@ class Builder:
         for key, value in attributes.items():
             parts = value if isinstance(value, (tuple, list)) else [value]
             if any(isinstance(part, Dim) for part in parts):
-                raise RuntimeError(f"{op_type}'s {key} {value} depends on the batch size")
+                raise RuntimeError(f"{key} {value} of {op_type} {_GROWS}")
         names = [self.value(x).name if x is not None else "" for x in inputs]
         while names and not names[-1]:
             names.pop()
@@ -111,7 +114,7 @@ class Builder:
                 return self.node("Concat", *[self._size(n) for n in x], axis=0)
             return self.value(np.array(x, np.int64))
         if isinstance(x, Dim):
-            raise RuntimeError(f"its input {x} depends on the batch size")
+            raise RuntimeError(f"{x} {_GROWS}")
         array = x if isinstance(x, np.ndarray) else np.asarray(x, self.dtype)
         if name == "constant":  # equal ones are one
             for known, other in self.initializers.items():

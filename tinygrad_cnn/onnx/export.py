@@ -20,7 +20,7 @@ from .trace import Call, Ref, Trace, watch
 OLDEST_OPSET = 18
 """In which reductions take their axes as an input; what the translations use is in all later ones."""
 
-_FIXED = "; pass dynamic_batch=False to export for the example's batch size only"
+_HINT = "; pass dynamic_batch=False to export for the example's batch size only"
 
 
 def export(
@@ -105,8 +105,9 @@ def export(
         producer_version=_version(),
     )
     made.ir_version = onnx.helper.find_min_ir_version_for(made.opset_import)
-    onnx.checker.check_model(made, full_check=True)
-    write_whole(f, made.SerializeToString())
+    data = made.SerializeToString()
+    onnx.checker.check_model(data, full_check=True)
+    write_whole(f, data)
 
 
 def _version() -> str:
@@ -147,14 +148,14 @@ class _Traces:
         batch = examples[0].shape[0] if dynamic else 0
         changed = [_changed(x, dynamic and x.ndim > 0 and len(x) == batch) for x in examples]
         self.batches = (batch, batch + 1)
+        self.hint = _HINT if dynamic else ""
         self.first, outs = _run(model, examples, state)
         try:
             self.second, others = _run(model, changed, state)
         except Exception as error:
             shapes = ", ".join(str(x.shape) for x in changed)
             raise RuntimeError(
-                f"onnx.export: the model runs on the example, but not on {shapes}: {error}"
-                + (_FIXED if dynamic else "")
+                f"onnx.export: the model runs on the example, but not on {shapes}: {error}{self.hint}"
             ) from error
         self.outs = {name: self.first.ref(out._data) for name, out in outs}
         refs = [self.second.ref(out._data) for _, out in others]
@@ -162,17 +163,17 @@ class _Traces:
         self.again = self.second.needed([r for r in refs if isinstance(r, Ref)])
         for one, other in zip(self.calls, self.again, strict=False):
             if one.op is not other.op:
-                raise self.error(one, f"is {other.op.name} in another run of the model")
+                raise RuntimeError(self.about(one, f"is {other.op.name} in another run of the model"))
         if len(self.calls) != len(self.again) or len(outs) != len(others):
             raise RuntimeError(
                 "onnx.export: the model runs other operations on other values or another batch size"
-                + (_FIXED if dynamic else "")
+                + self.hint
             )
 
-    def error(self, call: Call, what: str) -> RuntimeError:
-        """Return an error about one call."""
+    def about(self, call: Call, what: str) -> str:
+        """Return a message about one call."""
         where = f" in {call.scope}" if call.scope else ""
-        return RuntimeError(f"onnx.export: {call.op.name}{where}: {what}")
+        return f"onnx.export: {call.op.name}{where}: {what}"
 
     def merged(self, a: Any, b: Any) -> Any:
         """Return what stands for a value in both runs.
@@ -263,8 +264,8 @@ def _graph(
 
     def value(ref: Ref) -> Value:
         if ref not in values:
-            if ref not in constants:  # an output that its translation leaves out
-                raise RuntimeError("an output of another operation that has no translation")
+            if ref not in constants:
+                raise NotImplementedError("takes an output that its operation's translation leaves out")
             values[ref] = onnx.value(first.arrays[ref], constants[ref])
         return values[ref]
 
@@ -281,14 +282,21 @@ def _graph(
             if result is not None:
                 values[ref] = result
 
+    produced = {name for node in onnx.nodes for name in node.output}
+    final: dict[str, str] = {}
     outs = []
     for name, ref in zip(out_names, traces.outs.values(), strict=True):
         if not isinstance(ref, Ref):
             raise RuntimeError(f"onnx.export: {name} was not made by operations of this package")
         source = value(ref)
-        onnx.scope = ""
-        onnx.nodes.append(helper.make_node("Identity", [source.name], [name], name=name))
+        if source.name in produced and source.name not in final:  # by a node: its output's name
+            final[source.name] = name
+        else:
+            onnx.nodes.append(helper.make_node("Identity", [source.name], [name], name=name))
         outs.append(Value(name, source.shape, source.dtype))
+    for node in onnx.nodes:
+        for ends in (node.input, node.output):
+            ends[:] = [final.get(end, end) for end in ends]
     return helper.make_graph(
         onnx.nodes,
         "tinygrad_cnn",
@@ -324,9 +332,8 @@ def _translated(
         return onnx.value(merged) if isinstance(merged, np.ndarray) else merged
 
     if op.translation is None:
-        raise NotImplementedError(
-            f"{traces.error(call, 'has no ONNX translation')}; declare one with @{op.name}.onnx"
-        )
+        what = f"has no ONNX translation; declare one by @{op.name}.onnx (see tinygrad_cnn.onnx)"
+        raise NotImplementedError(traces.about(call, what))
     arguments: dict[str, Any] = {}
     try:
         outs = [
@@ -341,11 +348,11 @@ def _translated(
             else:
                 arguments[name] = tensor(a, b)
     except ValueError:
-        raise traces.error(
-            call,
-            "what it is given depends on the input (its values, or the batch size) in another way "
-            "than through operations of this package, or is drawn at random" + _FIXED,
-        ) from None
+        what = (
+            "what it is given depends on the model's input in another way than through operations "
+            "of this package (on its values, or on the batch size), or is drawn at random"
+        )
+        raise RuntimeError(traces.about(call, what + traces.hint)) from None
     inputs = [arguments[op.parameters[i]] for i in op.inputs]
     onnx.scope = call.scope
     onnx.dtype = next(
@@ -362,9 +369,11 @@ def _translated(
             result = onnx.node(op.translation, *inputs)
         else:
             wanted = list(inspect.signature(op.translation).parameters)[1:]
+            if unknown := set(wanted) - arguments.keys():
+                raise RuntimeError(f"its translation asks for {sorted(unknown)}")
             result = op.translation(onnx, *[arguments[name] for name in wanted])
     except RuntimeError as error:
-        raise traces.error(call, f"{error}{_FIXED}") from error
+        raise type(error)(traces.about(call, str(error))) from error
     results = result if isinstance(result, tuple) else (result,)
     return tuple(
         result and Value(result.name, out.shape, out.dtype)

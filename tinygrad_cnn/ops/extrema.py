@@ -274,7 +274,7 @@ def _place(onnx: Any, op_type: str, input: Any, dim: int | None, keepdim: bool) 
     """Add the ONNX node that finds an extremum."""
     if dim is None:
         if keepdim:
-            raise RuntimeError("keepdim=True without dim has no translation")
+            raise NotImplementedError("keepdim=True without dim has no translation")
         return onnx.node(op_type, onnx.reshape(input, (-1,)), axis=0, keepdims=0)
     return onnx.node(op_type, input, axis=dim, keepdims=int(keepdim))
 

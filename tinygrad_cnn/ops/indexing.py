@@ -46,10 +46,10 @@ def _(g, index, input_shape): return getitem_backward(g, index, input_shape)
 @_getitem.onnx
 def _(onnx, input, index, out):
     if isinstance(index, _Twice):
-        raise RuntimeError("an index of integers and arrays has no translation")
+        raise NotImplementedError("an index of integers and arrays has no translation")
     parts = index if isinstance(index, tuple) else (index,)
     if sum(isinstance(part, np.ndarray) for part in parts) > 1:
-        raise RuntimeError("an index of several arrays has no translation")
+        raise NotImplementedError("an index of several arrays has no translation")
     dims = sum(part is not None and part is not ... for part in parts)
     slices, gathers, dim = [], [], 0
     for part in parts:
@@ -64,7 +64,7 @@ def _(onnx, input, index, out):
             gathers.append((np.array(part, np.int64), dim))
             dim += 1
         elif part is not None:
-            raise RuntimeError("an index of booleans has no translation")
+            raise NotImplementedError("an index of booleans has no translation")
     if slices:
         input = onnx.node("Slice", input, *zip(*slices, strict=True))
     for places, axis in reversed(gathers):  # the last first: an integer takes its dimension away

@@ -842,6 +842,8 @@ def _onnx_attributes(window: Window, size: tuple[int, ...]) -> dict[str, Any]:
 def _onnx_regions(onnx: Any, kind: str, dims: int, input: Any, out: Any) -> Any:
     """Add the nodes of adaptive pooling; `kind` is "Max" or "Average"."""
     size, parts = input.shape[-dims:], out.shape[-dims:]
+    if size == parts:
+        return input
     if parts == (1,) * dims:
         return onnx.on_images(f"Global{kind}Pool", dims, input, out=out)
     if not any(n % m for n, m in zip(size, parts, strict=True)):

@@ -50,7 +50,7 @@ def shared_among_equals(g: Any, input: Any, out: Any, dim: Any, keepdim: bool) -
 
 def reduced(onnx: Any, op_type: str, input: Any, dim: Any, keepdim: bool) -> Any:
     """Add an ONNX node that reduces."""
-    dims = normalize_dims("dim", dim, len(input.shape))
+    dims = (dim,) if isinstance(dim, builtins.int) else dim or None
     return onnx.node(op_type, input, dims, keepdims=int(keepdim))
 
 
@@ -377,7 +377,7 @@ def _(onnx, input, ord, dim, keepdim):
     if math.isinf(ord):
         return reduced(onnx, "ReduceMax" if ord > 0 else "ReduceMin", size, dim, keepdim)
     if ord == 0:
-        raise RuntimeError("the number of nonzero elements has no translation")
+        raise NotImplementedError("the number of nonzero elements has no translation")
     total = reduced(onnx, "ReduceSum", onnx.node("Pow", size, ord), dim, keepdim)
     return onnx.node("Pow", total, 1 / ord)
 
@@ -699,6 +699,19 @@ def any(
 ) -> Any:
     """Return whether some element is not 0, over one dimension, several, or all."""
     return np.any(input, axis=normalize_dims("any", dim, input.ndim), keepdims=keepdim)
+
+
+@all.onnx
+def _(onnx, input, dim, keepdim): return _reduced_truth(onnx, "ReduceMin", input, dim, keepdim)
+
+
+@any.onnx
+def _(onnx, input, dim, keepdim): return _reduced_truth(onnx, "ReduceMax", input, dim, keepdim)
+
+
+def _reduced_truth(onnx: Any, op_type: str, input: Any, dim: Any, keepdim: bool) -> Any:
+    numbers = onnx.cast(onnx.cast(input, bool), np.int32)
+    return onnx.cast(reduced(onnx, op_type, numbers, dim, keepdim), bool)
 
 
 @all.samples
