@@ -11,6 +11,7 @@ from __future__ import annotations
 import pickletools
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,10 @@ def from_checkpoint(members: dict[str, bytearray]) -> Any:
         raise ValueError(f"there are {len(pickles)} checkpoints in it")
     try:
         return _Machine(members, pickles[0]).run()
+    except ValueError as error:
+        raise ValueError(f"data.pkl: {error}") from None
     except (LookupError, TypeError, OverflowError) as error:
-        raise ValueError(f"data.pkl is not a whole pickle ({error!r})") from None
+        raise ValueError(f"data.pkl: not a whole pickle ({error!r})") from None
 
 
 class _Machine:
@@ -128,6 +131,8 @@ class _Machine:
                     self.top(list).extend(entries)
                 case "SETITEM" | "SETITEMS" as name:
                     items = self.take(name)
+                    if not all(isinstance(key, (str, int, float, NoneType)) for key in items[::2]):
+                        raise ValueError("a key of a dictionary is neither a number nor a string")
                     self.top(dict).update(zip(items[::2], items[1::2], strict=True))
                 case "BINPUT" | "LONG_BINPUT":
                     memo[argument] = stack[-1]
@@ -139,7 +144,7 @@ class _Machine:
                     stack.append(_named(argument.replace(" ", ".")))
                 case "STACK_GLOBAL":
                     name, module = stack.pop(), stack.pop()
-                    stack.append(_named(f"{module}.{name}"))
+                    stack.append(_named(".".join((module, name))))
                 case "BINPERSID":
                     stack.append(self.storage(stack.pop()))
                 case "REDUCE":
@@ -149,7 +154,7 @@ class _Machine:
                     attributes = stack.pop()
                     _set_attributes(self.top(OrderedDict), attributes)
                 case name:
-                    raise ValueError(f"data.pkl has the instruction {name}, which is not for data")
+                    raise ValueError(f"the instruction {name} is not for data")
         return _without_machinery(stack.pop())
 
     def take(self, instruction: str) -> list[Any]:
@@ -169,11 +174,11 @@ class _Machine:
 
     def storage(self, description: Any) -> _Storage:
         match description:
-            case ("storage", np.dtype() as dtype, str() as key, str(), int() as count):
-                if len(self.storages[key]) != count * dtype.itemsize:
-                    raise ValueError(f"data/{key} has not the bytes of {count} elements")
+            case (str(), np.dtype() as dtype, str() as key, str(), int() as count):
+                if len(self.storages.get(key, "")) != count * dtype.itemsize:
+                    raise ValueError(f"there is no data/{key} with {count} elements")
                 return _Storage(key, dtype)
-        raise ValueError("data.pkl describes a storage in an unknown way")
+        raise ValueError("a storage is described in an unknown way")
 
     def call(self, function: Any, arguments: Any) -> Any:
         """Return what PyTorch's function of that name would."""
@@ -194,16 +199,15 @@ class _Machine:
                 (_Storage() as storage, *layout, _, _, np.dtype() as dtype),
             ):
                 return self.tensor(_Storage(storage.key, dtype), *layout)
-        raise ValueError(f"data.pkl calls {name or function} in an unknown way")
+        raise ValueError(f"{name or type(function).__name__} is called in an unknown way")
 
     def tensor(self, storage: _Storage, offset: int, size: Any, stride: Any) -> Tensor:
         if storage not in self.arrays:
             data = self.storages[storage.key]
             self.arrays[storage] = from_bytes(data, storage.dtype, self.big_endian)
         array = self.arrays[storage]
-        numbers = (offset, *size, *stride)
-        if any(type(number) is not int or number < 0 for number in numbers):
-            raise ValueError(f"a tensor has the offset, size and stride {numbers}")
+        if any(type(number) is not int or number < 0 for number in (offset, *size, *stride)):
+            raise ValueError("a tensor has no proper offset, size and stride")
         if 0 in size:
             return Tensor(np.empty(size, array.dtype))
         if offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) >= array.size:

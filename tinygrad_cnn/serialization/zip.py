@@ -40,7 +40,7 @@ def _check(data: bytes, entries: list[zipfile.ZipInfo]) -> None:
     # the last 22 bytes are the "end of central directory", with the number of entries at 10
     if data[-22:-18] != b"PK\5\6" or struct.unpack("<H", data[-12:-10])[0] != len(entries):
         raise ValueError("its end does not fit")
-    if entries and min(entry.header_offset for entry in entries) > 0:
+    if min((entry.header_offset for entry in entries), default=len(data) - 22) != 0:
         raise ValueError("there is something before its first part")
     if len({entry.filename for entry in entries}) < len(entries):
         raise ValueError("a name stands twice in it")
