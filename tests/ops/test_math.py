@@ -139,6 +139,12 @@ def test_lerp_is_exact_at_both_ends():
     same(ops.lerp(x, y, 1), y.data)
 
 
+def test_squares_and_powers_do_not_overflow():
+    assert ops.hypot(tensor(3e200), tensor(-4e200)).item() == pytest.approx(5e200)
+    assert ops.logaddexp(tensor(1e4), tensor(2e4)).item() == pytest.approx(2e4)
+    assert ops.logaddexp(tensor(-1e4), tensor(-2e4)).item() == pytest.approx(-1e4)
+
+
 def test_addcmul_and_addcdiv():
     x, y, z = tensor([1.0, 2]), tensor([[3.0], [4]]), tensor([2.0])
     same(ops.addcmul(x, y, z, value=0.5), [[4, 5], [5, 6]])
@@ -163,6 +169,9 @@ def test_closeness():
     x, y = tensor([1, nan, inf, inf]), tensor([1 + 1e-6, nan, inf, -inf])
     same(ops.isclose(x, y), [True, False, True, False], bool)
     same(ops.isclose(x, y, equal_nan=True), [True, True, True, False], bool)
+    small, large = tensor([1.0]), tensor([1.1])
+    same(ops.isclose(small, large, rtol=0.095), [True], bool)  # relative to the second
+    same(ops.isclose(large, small, rtol=0.095), [False], bool)
     assert not x.allclose(y)
     assert x[:1].allclose(y[:1])
     assert x[1:3].allclose(y[1:3], equal_nan=True)
