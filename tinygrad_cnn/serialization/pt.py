@@ -9,6 +9,7 @@ that the pickle names is one of a few names that `_Machine.call` tells apart, an
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from types import NoneType
@@ -83,7 +84,9 @@ def from_checkpoint(members: dict[str, bytearray]) -> Any:
     if len(pickles) > 1:
         raise ValueError(f"there are {len(pickles)} checkpoints in it")
     try:
-        return _Machine(members, pickles[0]).run()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # genops warns of names with odd escapes
+            return _Machine(members, pickles[0]).run()
     except ValueError as error:
         raise ValueError(f"data.pkl: {error}") from None
     except (LookupError, TypeError, OverflowError) as error:
