@@ -657,7 +657,10 @@ def _(g, input, weight): return where(input > 0, g, weight * g)
 def _(g, input): return where(input > 0, 0, input * g)
 
 
-_prelu.onnx("PRelu")
+@_prelu.onnx
+def _(onnx, input, weight, out):
+    wide = input if input.shape == out.shape else onnx.node("Expand", input, out.shape)
+    return onnx.node("PRelu", wide, weight)
 
 
 @_prelu.samples

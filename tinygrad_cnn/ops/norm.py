@@ -126,10 +126,11 @@ def _(onnx, input, weight, bias, eps):
     centred = onnx.node("Sub", input, mean)
     var = onnx.node("ReduceMean", onnx.node("Mul", centred, centred), axes, keepdims=1)
     out = onnx.node("Div", centred, onnx.node("Sqrt", onnx.node("Add", var, eps)))
+    channels = (-1, *(1,) * (len(axes) - 1))
     if weight is not None:
-        out = onnx.node("Mul", out, onnx.node("Unsqueeze", weight, axes[1:]))
+        out = onnx.node("Mul", out, onnx.reshape(weight, channels))
     if bias is not None:
-        out = onnx.node("Add", out, onnx.node("Unsqueeze", bias, axes[1:]))
+        out = onnx.node("Add", out, onnx.reshape(bias, channels))
     return out, onnx.node("Squeeze", mean, axes), onnx.node("Squeeze", var, axes)
 
 

@@ -400,6 +400,9 @@ def _(g, dims): return flip(g, dims)
 
 @flip.onnx
 def _(onnx, input, dims):
+    if dims == ():
+        return input
+    dims = normalize_dims("flip", dims, len(input.shape))
     count = len(dims)
     return onnx.node("Slice", input, [-1] * count, [-(2**63)] * count, dims, [-1] * count)
 
