@@ -402,6 +402,7 @@ if TYPE_CHECKING:
         autograd as autograd,
         cuda as cuda,
         datasets as datasets,
+        distributed as distributed,
         func as func,
         jit as jit,
         linalg as linalg,
@@ -424,7 +425,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "cuda", "datasets", "func", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("autograd", "cuda", "datasets", "distributed", "func", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
 
 
 def __getattr__(name: str) -> Any:

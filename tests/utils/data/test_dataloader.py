@@ -9,12 +9,20 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.random import Generator, manual_seed
 from tinygrad_cnn.utils.data import (
     DataLoader,
+    IterableDataset,
     TensorDataset,
     default_collate,
     default_convert,
+    get_worker_info,
 )
 
 Pair = namedtuple("Pair", "image label")
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        assert get_worker_info() is None
+        return iter(range(7))
 
 
 @pytest.fixture
@@ -82,7 +90,14 @@ class TestDataLoader:
 
     def test_workers_are_accepted(self, dataset):
         loader = DataLoader(
-            dataset, 10, num_workers=2, pin_memory=True, persistent_workers=True, prefetch_factor=2
+            dataset,
+            10,
+            num_workers=2,
+            pin_memory=True,
+            persistent_workers=True,
+            prefetch_factor=2,
+            pin_memory_device="cpu",
+            in_order=False,
         )
         assert len(list(loader)) == 1
 
@@ -105,6 +120,36 @@ class TestDataLoader:
     def test_arguments_that_exclude_each_other(self, dataset, options, message):
         with pytest.raises(ValueError, match=message):
             DataLoader(dataset, **options)
+
+
+class TestIterableDataset:
+    def test_batches(self):
+        batches = list(DataLoader(Stream(), 3))
+        assert all(isinstance(batch, Tensor) for batch in batches)
+        assert [batch.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
+        assert len(list(DataLoader(Stream(), 3, drop_last=True, shuffle=False))) == 2
+        assert list(DataLoader(Stream(), 4, collate_fn=sum)) == [0 + 1 + 2 + 3, 4 + 5 + 6]
+
+    def test_no_batches(self):
+        assert list(DataLoader(Stream(), None)) == list(range(7))
+
+    def test_its_length_counts_if_it_has_one(self):
+        class Sized(Stream):
+            def __len__(self):
+                return 7
+
+        assert len(DataLoader(Sized(), 3)) == 3
+        assert len(DataLoader(Sized(), 3, drop_last=True)) == 2
+        assert len(DataLoader(Sized(), None)) == 7
+        with pytest.raises(TypeError):
+            len(DataLoader(Stream(), 3))
+
+    @pytest.mark.parametrize(
+        "options", [{"shuffle": True}, {"sampler": [1]}, {"batch_sampler": [[1]]}]
+    )
+    def test_it_has_its_own_order(self, options):
+        with pytest.raises(ValueError, match="an IterableDataset excludes shuffle"):
+            DataLoader(Stream(), **options)
 
 
 class TestCollate:

@@ -5,7 +5,17 @@ import pytest
 
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.random import Generator, manual_seed
-from tinygrad_cnn.utils.data import DataLoader, Dataset, Subset, TensorDataset, random_split
+from tinygrad_cnn.utils.data import (
+    ChainDataset,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 
 
 class Squares(Dataset):
@@ -79,6 +89,86 @@ class TestSubset:
     def test_of_a_subset(self):
         subset = Subset(Subset(Squares(), [5, 6, 7]), [2, 0])
         assert subset.get_batch([0, 1]).tolist() == [49, 25]
+
+
+class Stream(IterableDataset):
+    def __init__(self, *samples):
+        self.samples = samples
+
+    def __iter__(self):
+        return iter(self.samples)
+
+    def __len__(self):
+        return len(self.samples)
+
+
+class TestConcat:
+    def test_samples(self):
+        both = ConcatDataset(iter([Squares(), "", "ab"]))
+        wanted = [*(i * i for i in range(10)), "a", "b"]
+        assert list(both) == wanted  # ends by IndexError
+        assert [both[i - 12] for i in range(12)] == wanted
+        assert len(both) == 12
+        assert both.cumulative_sizes == [10, 10, 12]
+
+    def test_a_sum(self):
+        both = Squares() + Squares()
+        assert isinstance(both, ConcatDataset)
+        assert both.get_batch([3, 13]).tolist() == [9, 9]
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="got none"):
+            ConcatDataset([])
+        with pytest.raises(TypeError, match="use ChainDataset"):
+            ConcatDataset([Squares(), Stream()])
+        with pytest.raises(IndexError, match="index 3 for 3 samples"):
+            ConcatDataset(["abc"])[3]
+        with pytest.raises(ValueError, match="index -4 for 3 samples"):
+            ConcatDataset(["abc"])[-4]
+
+
+class TestIterable:
+    def test_iter_must_be_defined(self):
+        with pytest.raises(NotImplementedError, match=r"IterableDataset.__iter__"):
+            iter(IterableDataset())
+
+    def test_a_chain(self):
+        chain = Stream(1, 2) + Stream(3)
+        assert isinstance(chain, ChainDataset)
+        assert list(chain) == list(chain) == [1, 2, 3]
+        assert len(chain) == 3
+
+    def test_a_chain_of_something_else(self):
+        chain = ChainDataset([Stream(1), "ab"])
+        samples = iter(chain)
+        assert next(samples) == 1
+        with pytest.raises(TypeError, match="expected an IterableDataset, got str"):
+            next(samples)
+        with pytest.raises(TypeError, match="got str"):
+            len(chain)
+
+
+class TestStack:
+    def test_tuples(self):
+        stack = StackDataset(Squares(), range(10))
+        assert stack[3] == (9, 3)
+        assert len(stack) == 10
+        squares, numbers = stack.get_batch([1, 3])
+        assert (squares.tolist(), numbers.tolist()) == ([1, 9], [1, 3])
+
+    def test_dictionaries(self):
+        stack = StackDataset(x=TensorDataset(Tensor(np.arange(4))), y="abcd")
+        assert stack[1]["y"] == "b"
+        [batch] = DataLoader(stack, 4)
+        assert batch["x"][0].tolist() == [0, 1, 2, 3]
+        assert batch["y"] == ["a", "b", "c", "d"]
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match=r"one length, got \[10, 2\]"):
+            StackDataset(Squares(), "ab")
+        for args, kwargs in (((), {}), (("ab",), {"x": "ab"})):
+            with pytest.raises(ValueError, match="all with names or all without"):
+                StackDataset(*args, **kwargs)
 
 
 class TestRandomSplit:

@@ -57,7 +57,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     )
 
 
-def default_convert(sample: Any) -> Any:
+def default_convert(data: Any) -> Any:
     """Turn the arrays in a sample into Tensors, and leave the rest as it is.
 
     Examples
@@ -67,11 +67,11 @@ def default_convert(sample: Any) -> Any:
     >>> tg.utils.data.default_convert({"image": np.zeros(2, np.float32), "label": 3})
     {'image': tensor([0., 0.]), 'label': 3}
     """
-    if isinstance(sample, (np.ndarray, np.generic)):
-        return Tensor(np.asarray(sample)) if sample.dtype.kind in "biuf" else sample
-    if isinstance(sample, Mapping):
-        return {key: default_convert(value) for key, value in sample.items()}
-    if isinstance(sample, (tuple, list)):
-        entries = [default_convert(value) for value in sample]
-        return type(sample)(*entries) if hasattr(sample, "_fields") else type(sample)(entries)
-    return sample
+    if isinstance(data, (np.ndarray, np.generic)):
+        return Tensor(np.asarray(data)) if data.dtype.kind in "biuf" else data
+    if isinstance(data, Mapping):
+        return {key: default_convert(value) for key, value in data.items()}
+    if isinstance(data, (tuple, list)):
+        entries = [default_convert(value) for value in data]
+        return type(data)(*entries) if hasattr(data, "_fields") else type(data)(entries)
+    return data

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_cnn.random import Generator
 
 from .collate import default_collate, default_convert
-from .dataset import get_batch, get_samples
+from .dataset import IterableDataset, get_batch, get_samples
 from .sampler import BatchSampler, RandomSampler, SequentialSampler
 
 
@@ -21,7 +21,8 @@ class DataLoader:
     Parameters
     ----------
     dataset : Dataset
-        Anything with ``__getitem__`` and ``__len__``.
+        Anything with ``__getitem__`` and ``__len__``, or an `IterableDataset`, whose samples
+        come in its own order: it takes no `shuffle`, `sampler` or `batch_sampler`.
     batch_size : int or None
         None gives single samples, or whatever the dataset returns for an entry of `sampler`.
     shuffle : bool
@@ -32,8 +33,8 @@ class DataLoader:
         Which batches to make instead.
     num_workers : int
         Accepted as in PyTorch. Batches are always loaded in the process, so `num_workers`,
-        `pin_memory`, `timeout`, `worker_init_fn`, `multiprocessing_context`, `prefetch_factor`
-        and `persistent_workers` change nothing.
+        `pin_memory`, `timeout`, `worker_init_fn`, `multiprocessing_context`, `prefetch_factor`,
+        `persistent_workers`, `pin_memory_device` and `in_order` change nothing.
     collate_fn : callable, optional
         Makes a batch of a list of samples; `default_collate` where not given.
     drop_last : bool
@@ -72,9 +73,18 @@ class DataLoader:
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ) -> None:
         if num_workers < 0:
             raise ValueError(f"DataLoader: num_workers must not be negative, got {num_workers}")
+        self._iterable = isinstance(dataset, IterableDataset)
+        if self._iterable:
+            if shuffle or sampler is not None or batch_sampler is not None:
+                raise ValueError(
+                    "DataLoader: an IterableDataset excludes shuffle, sampler and batch_sampler"
+                )
+            sampler = dataset  # gives samples instead of indices
         if sampler is not None and shuffle:
             raise ValueError("DataLoader: sampler and shuffle exclude each other")
         if batch_sampler is not None:
@@ -105,7 +115,10 @@ class DataLoader:
         self.generator = generator
 
     def __iter__(self) -> Iterator[Any]:
-        if self.batch_sampler is None:
+        if self._iterable:
+            samples: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
+            yield from map(self.collate_fn, samples)
+        elif self.batch_sampler is None:
             for index in self.sampler:
                 yield self.collate_fn(self.dataset[index])
         elif self.collate_fn is default_collate:
@@ -118,3 +131,7 @@ class DataLoader:
     def __len__(self) -> int:
         batches: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
         return len(batches)
+
+
+def get_worker_info() -> None:
+    """Return None, as in PyTorch's main process: batches are always loaded in the process."""

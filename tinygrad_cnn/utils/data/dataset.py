@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from tinygrad_cnn import random
@@ -31,9 +32,32 @@ class Dataset(Generic[T_co]):
     def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError(f"{type(self).__name__}.__getitem__ is not defined")
 
+    def __add__(self, other: Any) -> ConcatDataset[Any]:
+        return ConcatDataset([self, other])
+
     def get_batch(self, indices: Sequence[int]) -> Any:
         """Return ``default_collate([self[i] for i in indices])``."""
         return default_collate(get_samples(self, indices))
+
+
+class IterableDataset(Dataset[T_co]):
+    """Samples that come one after the other, such as from a stream; define ``__iter__``.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> class Countdown(tg.utils.data.IterableDataset):
+    ...     def __iter__(self):
+    ...         return iter([3, 2, 1])
+    >>> [batch.tolist() for batch in tg.utils.data.DataLoader(Countdown(), batch_size=2)]
+    [[3, 2], [1]]
+    """
+
+    def __iter__(self) -> Iterator[T_co]:
+        raise NotImplementedError(f"{type(self).__name__}.__iter__ is not defined")
+
+    def __add__(self, other: Any) -> ChainDataset[Any]:  # type: ignore[override]
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
@@ -100,6 +124,129 @@ class Subset(Dataset[T_co]):
     def get_batch(self, indices: Sequence[int]) -> Any:
         """Return the batch of the samples at `indices`, as the whole dataset gathers it."""
         return get_batch(self.dataset, [self.indices[i] for i in indices])
+
+
+class ConcatDataset(Dataset[T_co]):
+    """The samples of several datasets, one after the other; ``a + b`` makes one too.
+
+    Parameters
+    ----------
+    datasets : iterable of Dataset
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    TypeError
+        If one is an `IterableDataset`; `ChainDataset` takes those.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> both = tg.utils.data.ConcatDataset(["ab", "cde"])
+    >>> len(both), both[1], both[2], both[-1]
+    (5, 'b', 'c', 'e')
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset: expected one dataset or more, got none")
+        if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
+            raise TypeError("ConcatDataset: an IterableDataset has no indices; use ChainDataset")
+        self.cumulative_sizes = list(itertools.accumulate(map(len, self.datasets)))
+
+    def __getitem__(self, index: int) -> T_co:
+        if index < -len(self):
+            raise ValueError(f"ConcatDataset: index {index} for {len(self)} samples")
+        if index < 0:
+            index += len(self)
+        part = bisect.bisect_right(self.cumulative_sizes, index)
+        if part == len(self.datasets):
+            raise IndexError(f"ConcatDataset: index {index} for {len(self)} samples")
+        return self.datasets[part][index - self.cumulative_sizes[part] + len(self.datasets[part])]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+
+class ChainDataset(IterableDataset[T_co]):
+    """The samples of several `IterableDataset`, one after the other; ``a + b`` makes one too.
+
+    Parameters
+    ----------
+    datasets : iterable of IterableDataset
+
+    Raises
+    ------
+    TypeError
+        When it comes to one that is none.
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = datasets
+
+    def _checked(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(
+                    f"ChainDataset: expected an IterableDataset, got {type(dataset).__name__}"
+                )
+            yield dataset
+
+    def __iter__(self) -> Iterator[T_co]:
+        return itertools.chain.from_iterable(self._checked())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._checked()))
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets of equal lengths side by side.
+
+    Parameters
+    ----------
+    *args : Dataset
+        A sample is the tuple of theirs.
+    **kwargs : Dataset
+        A sample is the dictionary of theirs.
+
+    Raises
+    ------
+    ValueError
+        If there are none, datasets with and without names, or their lengths differ.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.utils.data.StackDataset(letter="abc", number=range(3))[1]
+    {'letter': 'b', 'number': 1}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError(
+                "StackDataset: expected datasets, either all with names or all without"
+            )
+        lengths = [len(dataset) for dataset in args or kwargs.values()]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"StackDataset: expected datasets of one length, got {lengths}")
+        self.datasets: Any = args or kwargs
+        self._length = lengths[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def get_batch(self, indices: Sequence[int]) -> Any:
+        """Return the batch of the samples at `indices`, as each dataset gathers its own."""
+        if isinstance(self.datasets, dict):
+            return {name: get_batch(dataset, indices) for name, dataset in self.datasets.items()}
+        return [get_batch(dataset, indices) for dataset in self.datasets]
+
+    def __len__(self) -> int:
+        return self._length
 
 
 def get_samples(dataset: Any, indices: Sequence[int]) -> list[Any]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from tinygrad_cnn import random
+from tinygrad_cnn.core.tensor import Tensor, as_array
+from tinygrad_cnn.ops.creation import multinomial
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -89,6 +93,90 @@ class RandomSampler(Sampler[int]):
             return
         for start in range(0, self.num_samples, n):
             yield from draw.permutation(n)[: self.num_samples - start].tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler[int]):
+    """Gives the indices that it is given, in a new random order each time.
+
+    Parameters
+    ----------
+    indices : sequence of int
+    generator : Generator, optional
+        The default one, which `manual_seed` seeds, where not given.
+    """
+
+    def __init__(self, indices: Sequence[int], generator: random.Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        draw = (self.generator or random.default_generator).numpy
+        return (self.indices[i] for i in draw.permutation(len(self.indices)).tolist())
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Gives indices with probabilities in proportion to their weights.
+
+    Parameters
+    ----------
+    weights : sequence of float
+        One for each index; they need not sum up to 1.
+    num_samples : int
+        How many to give.
+    replacement : bool
+        Whether an index may come more than once.
+    generator : Generator, optional
+        The default one, which `manual_seed` seeds, where not given.
+
+    Raises
+    ------
+    ValueError
+        If `num_samples` is not a positive integer, `replacement` no bool, or `weights` not 1-d.
+    RuntimeError
+        When it draws: if the weights are no weights, or too few are not 0.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> list(tg.utils.data.WeightedRandomSampler([0.0, 0.0, 1.0], 4))
+    [2, 2, 2, 2]
+    """
+
+    def __init__(
+        self,
+        weights: Any,
+        num_samples: int,
+        replacement: bool = True,
+        generator: random.Generator | None = None,
+    ) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(
+                f"WeightedRandomSampler: num_samples must be a positive int, got {num_samples!r}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(
+                f"WeightedRandomSampler: replacement must be a bool, got {replacement!r}"
+            )
+        self.weights = Tensor(as_array(weights, np.float64))
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+        if self.weights.ndim != 1:
+            raise ValueError(
+                f"WeightedRandomSampler: weights must be 1-d, got shape {self.weights.shape}"
+            )
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = multinomial(
+            self.weights, self.num_samples, self.replacement, generator=self.generator
+        )
+        return iter(drawn.tolist())
 
     def __len__(self) -> int:
         return self.num_samples
