@@ -40,8 +40,11 @@ def same_state(ours: Any, theirs: Any) -> None:
     import torch
 
     rng = np.random.default_rng(0)
-    state = {}
-    for name, value in ours.state_dict().items():
+    state, other = ours.state_dict(), theirs.state_dict()
+    assert [(name, value.shape) for name, value in state.items()] == [
+        (name, tuple(value.shape)) for name, value in other.items()
+    ]
+    for name, value in state.items():
         shape = value.shape
         if name.endswith("running_var") or (name.endswith("weight") and value.ndim == 1):
             array = rng.uniform(0.5, 1.5, shape)
@@ -50,11 +53,9 @@ def same_state(ours: Any, theirs: Any) -> None:
         else:
             array = rng.normal(0, 0.1, shape)
         state[name] = array.astype(value.dtype)
-    assert [(name, array.shape) for name, array in state.items()] == [
-        (name, tuple(value.shape)) for name, value in theirs.state_dict().items()
-    ]
+        other[name] = torch.tensor(state[name])
     ours.load_state_dict(state)
-    theirs.load_state_dict({name: torch.tensor(array) for name, array in state.items()})
+    theirs.load_state_dict(other)
 
 
 def set_mode(model: Any, training: bool) -> None:

@@ -37,6 +37,10 @@ def ignore(drop: Any = False, **kwargs: Any) -> Any:
     return drop if callable(drop) else script
 
 
+def _overload_method(func: T) -> T:  # DenseNet's source has it
+    return func
+
+
 def annotate(the_type: Any, the_value: T) -> T:
     """Return the value as it is."""
     return the_value
