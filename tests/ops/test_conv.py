@@ -271,24 +271,9 @@ def test_against_pytorch(way, name, seed):
 
 
 def draw_transposed(dims, seed):
-    """Draw x, weight, bias and options; output_padding may be as large as dilation allows."""
-    draw = Draw.from_seed(seed)
-    groups = draw.choice([1, 2])
-    stride, dilation, taps, side = (
-        tuple(draw.integer(1, 3 if dims < 3 else 2) for _ in range(dims)) for _ in range(4)
-    )
-    extra = tuple(draw.integer(0, max(s, d) - 1) for s, d in zip(stride, dilation, strict=True))
-    most = (  # so that something is left
-        (n - 1) * s + d * (k - 1) + e
-        for n, s, d, k, e in zip(side, stride, dilation, taps, extra, strict=True)
-    )
-    padding = tuple(draw.integer(0, m // 2) for m in most)
-    weight = (groups * draw.integer(1, 2), draw.integer(1, 2), *taps)
-    batch = draw.choice([(2,), (1,), ()])
-    options = {"stride": stride, "padding": padding, "output_padding": extra}
-    bias = draw.array((weight[1] * groups,)) if draw.boolean() else None
-    arrays = [draw.array((*batch, weight[0], *side)), draw.array(weight), bias]
-    return arrays, {**options, "groups": groups, "dilation": dilation}
+    """Draw x, weight, bias and options."""
+    options = Draw.from_seed(seed).transposed_convolution(dims)
+    return [options.pop(name) for name in ("input", "weight", "bias")], options
 
 
 def transposed(x, weight, stride, padding, output_padding, groups, dilation):

@@ -56,8 +56,8 @@ def _draw_matrices(draw: Any, rows: int, columns: int) -> Any:
     batch = draw.shape(max_dims=1)
     k = min(rows, columns)
     sizes = np.arange(1, k + 1) + draw.array((*batch, k), -0.3, 0.3)
-    left = np.linalg.qr(draw.array((*batch, rows, k)))[0]
-    right = np.linalg.qr(draw.array((*batch, columns, k)))[0]
+    left = draw.orthogonal((*batch, rows, k))
+    right = draw.orthogonal((*batch, columns, k))
     return (left * sizes[..., None, :]) @ right.mT
 
 
