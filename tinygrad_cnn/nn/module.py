@@ -642,7 +642,7 @@ class Module:
     def load(self, f: str | os.PathLike[str], strict: bool = True) -> IncompatibleKeys:
         """Load the state dict in a file of any kind that `tinygrad_cnn.load` reads.
 
-        Parameters, result and errors are those of `load_state_dict`.
+        Result and errors are those of `load_state_dict`, and the errors of `tinygrad_cnn.load`.
 
         Examples
         --------

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinygrad_cnn.ops.devices import require_cpu
 
-from . import npz, pt, safetensors, zip
+from . import archive, npz, pt, safetensors
 from .files import write_whole
 
 
@@ -102,7 +102,7 @@ def load(
 
 def _read(data: bytes) -> Any:
     if data.startswith((b"PK\3\4", b"PK\5\6")):
-        members = zip.members(data)
+        members = archive.members(data)
         return pt.from_checkpoint(members) if pt.is_checkpoint(members) else npz.from_npz(members)
     if data.startswith(b"\x93NUMPY"):
         return npz.from_npy(data)

@@ -61,8 +61,10 @@ _NAMES: dict[str, _Function | np.dtype] = {
 }
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-_NUMBERS = {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"}
-_STRINGS = {"SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"}
+_LITERALS = {
+    *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
+    *("SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+}
 _TAKEN = {"APPEND": 1, "SETITEM": 2, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 """How many values an instruction takes from the stack; others take those above the mark."""
 
@@ -119,7 +121,7 @@ class _Machine:
                     pass
                 case name if name in _CONSTANTS:
                     stack.append(_CONSTANTS[name])
-                case name if name in _NUMBERS or name in _STRINGS:
+                case name if name in _LITERALS:
                     stack.append(argument)
                 case "EMPTY_DICT":
                     stack.append({})

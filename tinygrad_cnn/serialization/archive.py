@@ -38,7 +38,8 @@ def members(data: bytes) -> dict[str, bytearray]:
 
 def _check(data: bytes, entries: list[zipfile.ZipInfo]) -> None:
     # the last 22 bytes are the "end of central directory", with the number of entries at 10
-    if data[-22:-18] != b"PK\5\6" or struct.unpack("<H", data[-12:-10])[0] != len(entries):
+    count = int.from_bytes(data[-12:-10], "little")  # 65535 stands for more, too
+    if data[-22:-18] != b"PK\5\6" or count != min(len(entries), 65535):
         raise ValueError("its end does not fit")
     if min((entry.header_offset for entry in entries), default=len(data) - 22) != 0:
         raise ValueError("there is something before its first part")
