@@ -211,3 +211,30 @@ def test_errors():
     x.register_hook(lambda g: 3)
     with pytest.raises(RuntimeError, match=r"hook: expected a Tensor .* got int"):
         (x * 2).sum().backward()
+
+
+def test_a_hook_after_accumulating_sees_the_whole_gradient():
+    seen = []
+    x = leaf(1.0)
+    x.register_hook(lambda g: g * 10)
+    handle = x.register_post_accumulate_grad_hook(lambda t: seen.append((t is x, t.grad.item())))
+    (x * 2 + x).sum().backward()
+    (x * 2).sum().backward(inputs=[x])
+    assert seen == [(True, 30), (True, 50)]
+    autograd.grad((x * 2).sum(), x)
+    handle.remove()
+    (x * 2).sum().backward()
+    assert len(seen) == 2
+
+
+def test_a_hook_after_accumulating_may_take_the_gradient_away():
+    x = leaf(1.0)
+    x.register_post_accumulate_grad_hook(lambda t: setattr(t, "grad", None))
+    (x * 2).sum().backward()
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("tensor", [Tensor(1.0), leaf(1.0) * 2])
+def test_a_hook_after_accumulating_needs_a_leaf(tensor):
+    with pytest.raises(RuntimeError, match="no leaf that requires grad"):
+        tensor.register_post_accumulate_grad_hook(print)

@@ -197,8 +197,7 @@ def _run(
                 if gradient is not None:
                     if gradient.shape != parent.shape or gradient.dtype != parent.dtype:
                         gradient = _fit(node, gradient, parent)
-                    kind = parent.__class__
-                    if kind is Node:
+                    if parent.__class__ is Node:
                         before = pending.get(parent)
                         pending[parent] = gradient if before is None else before + gradient
                         continue
@@ -298,6 +297,8 @@ def _accumulate(leaf: Tensor, gradient: Any, create_graph: bool) -> None:
             leaf.grad = _fresh(gradient)
         else:
             leaf.grad = tensor_from(np.asarray(leaf.grad._data + gradient))
+    for hook in list(leaf._after.values()) if leaf._after else ():
+        hook(leaf)
 
 
 def _fresh(gradient: Any) -> Tensor:

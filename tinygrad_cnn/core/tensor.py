@@ -55,6 +55,7 @@ class Tensor(TensorMethods):
     _counter: list[int] | None = None
     _is_view: bool = False
     _hooks: Hooks | None = None
+    _after: dict[int, Callable[[Tensor], None]] | None = None
     _retained: RemovableHandle | None = None
 
     __array_ufunc__ = None  # ndarray * Tensor is Tensor.__rmul__
@@ -236,7 +237,7 @@ class Tensor(TensorMethods):
         result.__dict__.update(
             {key: copy.deepcopy(value, memo) for key, value in self.__dict__.items()}
         )
-        for name in ("_counter", "_is_view", "_hooks"):
+        for name in ("_counter", "_is_view", "_hooks", "_after"):
             result.__dict__.pop(name, None)
         return result
 
@@ -353,16 +354,39 @@ class Tensor(TensorMethods):
             raise RuntimeError("register_hook: the tensor does not require grad")
         return RemovableHandle(self._hook_table(), hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook` with this leaf whenever backward has added to its ``grad``.
+
+        Returns
+        -------
+        RemovableHandle
+            ``handle.remove()`` takes the hook away.
+
+        Raises
+        ------
+        RuntimeError
+            If the tensor is no leaf, or does not require grad.
+
+        Examples
+        --------
+        >>> import tinygrad_cnn as tg
+        >>> x = tg.tensor(3.0, requires_grad=True)
+        >>> handle = x.register_post_accumulate_grad_hook(lambda x: print(x.grad))
+        >>> (x * x).backward()
+        tensor(6.)
+        """
+        if self._edge is not None or not self.requires_grad:
+            raise RuntimeError("register_post_accumulate_grad_hook: no leaf that requires grad")
+        self._after = self._after or {}
+        return RemovableHandle(self._after, hook)
+
     def _hook_table(self) -> Hooks:
-        edge = self._edge
-        if edge is None or isinstance(edge, Tensor):
-            leaf = self if edge is None else edge
-            if leaf._hooks is None:
-                leaf._hooks = {}
+        node = self.grad_fn
+        if node is None:
+            leaf: Any = self if self._edge is None else self._edge
+            leaf._hooks = leaf._hooks or {}
             return leaf._hooks
-        node = edge.node if isinstance(edge, Slot) else edge
-        if node._hooks is None:
-            node._hooks = {}
+        node._hooks = node._hooks or {}
         return node._hooks.setdefault(self.output_nr, {})
 
     # -- in place ------------------------------------------------------------------------------
@@ -416,10 +440,8 @@ class RemovableHandle:
     def __init__(self, hooks: dict[int, Any], hook: Any, last: bool = False) -> None:
         self._hooks = hooks
         self._key = -1 if last else next(sequence)
-        final = hooks.pop(-1, None)
-        hooks[self._key] = hook
-        if final is not None:
-            hooks[-1] = final
+        final = {-1: hooks.pop(-1)} if -1 in hooks else {}
+        hooks.update({self._key: hook, **final})
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
@@ -447,8 +469,7 @@ def changed_in_place(tensor: Tensor) -> None:
     if counter is None:
         tensor._counter = [1, next(sequence)]
     else:
-        counter[0] += 1
-        counter[1] = next(sequence)
+        counter[:] = counter[0] + 1, next(sequence)
 
 
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:
