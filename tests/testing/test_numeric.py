@@ -111,6 +111,18 @@ def test_jumps_and_noise_are_no_kinks():
     assert judge(1.0, noise, noise=1e-16, scale=1.0).wrong
 
 
+def test_what_is_nothing_but_rounding_is_zero():
+    rng = np.random.default_rng(0)
+    noise = lambda t: np.float64(1e-17 * rng.standard_normal())
+    assert judge(1e-18, noise, noise=1e-33, scale=1e-18).right
+    assert judge(1e-10, noise, noise=1e-33, scale=1e-10).wrong
+    # and what is small, but no noise, is judged like anything else
+    small = lambda t: np.float64(1e-20 * math.exp(t))
+    assert judge(1e-20, small, noise=1e-36, scale=1e-20).right
+    assert judge(-1e-20, small, noise=1e-36, scale=1e-20).wrong
+    assert judge(0, lambda t: 1e-20 * abs(t), noise=1e-36, scale=0).kink
+
+
 def test_a_function_that_is_not_defined_on_both_sides():
     root = lambda t: np.sqrt(np.float64(t))
     found = judge(1.0, root, noise=1e-16, scale=1.0)

@@ -41,6 +41,7 @@ def check_vjp_at(
     points: Arrays,
     rng: np.random.Generator,
     *,
+    least: float = 0.0,
     continued: bool = False,
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[str]]:
     """Check the gradients of a function at `points`.
@@ -50,6 +51,13 @@ def check_vjp_at(
     - Computed again, after the function was called elsewhere, they are the same.
     - They are linear in the gradients of the results.
     - No array is changed that was given or returned before.
+
+    Parameters
+    ----------
+    least : float
+        The least size of the terms that the values sum, where these may cancel.
+    continued : bool
+        Try complex numbers, too.
 
     Returns
     -------
@@ -120,7 +128,7 @@ def check_vjp_at(
         points,
         gradients,
         rng,
-        magnitude=magnitude,
+        magnitude=max(magnitude, least),
         precision=precision,
         continued=continued,
         clues=clues,

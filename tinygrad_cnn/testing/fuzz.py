@@ -29,6 +29,9 @@ from .numeric import GradcheckError, size_of
 Run = Callable[[Sequence[Any]], list[Any]]
 """Calls the function under test with these as its float inputs; returns its float outputs."""
 
+LEAST = 10.0
+"""The size that is assumed of the terms of a value: all of them may cancel, but for rounding."""
+
 
 def check_op(op: Op[Any, Any], draw: Draw | tuple[Any, ...], *, seed: int | None = None) -> None:
     """Check one operation at arguments drawn from its own sampler.
@@ -214,7 +217,9 @@ def check_function(
         outs = run(inputs)
         return [out.data for out in outs], lambda given: _gradients(outs, inputs, given)
 
-    cotangents, gradients, kinks = check_vjp_at(label, names, value, linearize, points, draw.rng)
+    cotangents, gradients, kinks = check_vjp_at(
+        label, names, value, linearize, points, draw.rng, least=LEAST
+    )
     _no_kinks(label, kinks)
 
     # used twice
@@ -254,7 +259,7 @@ def check_function(
         point,
         second,
         draw.rng,
-        magnitude=magnitude,
+        magnitude=max(magnitude, LEAST),
     )
     _no_kinks(label, kinks)
     unchanged(label, all_names, before, point)

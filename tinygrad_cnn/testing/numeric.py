@@ -63,6 +63,11 @@ class Precision(NamedTuple):
         return float(2 * self.eps**0.2)
 
     @property
+    def blank(self) -> float:
+        """The slope that nothing but rounding may make of terms of order 1."""
+        return SAFETY * self.eps / self.step
+
+    @property
     def apart(self) -> float:
         """The factor between the steps of two tableaus: the third one ends at sqrt(eps)."""
         return float(max(self.eps**-0.15 / 3, 2.0))
@@ -186,7 +191,7 @@ def judge(
     with np.errstate(all="ignore"):
         numeric, error, size, kink = _search(analytic, f, noise, scale, precision, step)
         off, margin = abs(analytic - numeric), SAFETY * error
-        told = margin <= precision.limit * (size + noise / precision.eps)
+        told = margin <= precision.limit * (size + noise / precision.eps) + SAFETY * precision.blank
         right = (off <= precision.close * size) | ((off <= margin) & told)
         right |= off <= atol + rtol * abs(numeric)
         exact = complex_step(f) if continued and np.all(np.isfinite(error)) else None
@@ -214,8 +219,10 @@ def _search(
     """
     numeric, error = np.full(analytic.shape, np.nan), np.full(analytic.shape, np.inf)
     wide = fine = numeric  # the jumps at the first, largest, and the last, smallest step
+    steep = error  # the slope at the first
     for count, found in enumerate(estimates(f, noise, scale, precision, step)):
         size = np.maximum(scale, np.where(np.isfinite(found.slope), found.slope, 0))
+        steep = found.slope if count == 0 else steep
         shrinks = found.jump <= fine / 4
         wide, fine = np.where(np.isnan(wide), found.jump, wide), found.jump
         rounding = SAFETY * found.rounding
@@ -229,7 +236,9 @@ def _search(
             break
     # a jump of the value itself, or noise, would have grown with 1 / step
     kink = np.isinf(error) & (fine > precision.limit * size) & (fine <= 8 * wide)
-    return numeric, error, size, kink
+    # terms of order 1 that cancel leave noise below that of their sum's value: it is zero
+    noisy = np.isinf(error) & ~kink & (steep <= precision.blank)
+    return np.where(noisy, 0.0, numeric), np.where(noisy, steep, error), size, kink
 
 
 def judge_elements(
