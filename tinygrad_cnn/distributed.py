@@ -152,9 +152,9 @@ def all_reduce(
     ValueError
         If there is no process group, or `tensor` is not contiguous.
     """
+    start = _communicator().Iallreduce
     from mpi4py import MPI
 
-    start = _communicator().Iallreduce
     work = Work(start(MPI.IN_PLACE, tensor._data, getattr(MPI, op.value)))
     changed_in_place(tensor)
     if async_op:

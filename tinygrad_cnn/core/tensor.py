@@ -234,11 +234,8 @@ class Tensor(TensorMethods):
             raise RuntimeError("deepcopy: only leaf tensors can be copied; detach() first")
         result = type(self).__new__(type(self))
         memo[id(self)] = result
-        result.__dict__.update(
-            {key: copy.deepcopy(value, memo) for key, value in self.__dict__.items()}
-        )
-        for name in ("_counter", "_is_view", "_hooks", "_after"):
-            result.__dict__.pop(name, None)
+        for name in self.__dict__.keys() - {"_counter", "_is_view", "_hooks", "_after"}:
+            result.__dict__[name] = copy.deepcopy(self.__dict__[name], memo)
         return result
 
     def __reduce__(self) -> Any:

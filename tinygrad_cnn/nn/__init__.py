@@ -1,6 +1,6 @@
 """Layers, containers, losses and initialisation, under PyTorch's names."""
 
-from . import functional as functional, init as init, utils as utils
+from . import functional as functional, init as init, parallel as parallel, utils as utils
 from .activation import (
     CELU as CELU,
     ELU as ELU,
