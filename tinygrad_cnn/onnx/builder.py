@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-
 _GROWS = "depends on the batch size; dynamic_batch=False lets it be a constant"
 
 

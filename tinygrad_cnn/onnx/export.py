@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write a model to an ONNX file, for the programs that run, inspect or convert such files.
 
-    The model runs in evaluation mode, on `args` and on a changed copy; the file holds the
+    The model runs in evaluation mode, on `args` and on a changed and larger copy; the file holds the
     operations that it called, each in its own translation (see `tinygrad_cnn.onnx`). So a Python
     ``if`` or ``for`` is followed as these runs followed it. Parameters and buffers keep their names
     of ``state_dict()``; what is computed from them alone is computed now. The file is checked by
@@ -147,7 +147,7 @@ class _Traces:
     ) -> None:
         batch = examples[0].shape[0] if dynamic else 0
         changed = [_changed(x, dynamic and x.ndim > 0 and len(x) == batch) for x in examples]
-        self.batches = (batch, batch + 1)
+        self.batches = (batch, 2 * batch)
         self.hint = _HINT if dynamic else ""
         self.first, outs = _run(model, examples, state)
         try:
@@ -205,8 +205,8 @@ class _Traces:
 
 
 def _changed(example: np.ndarray, dynamic: bool) -> np.ndarray:
-    """Return another example: of other values, and with one more in the batch."""
-    changed = np.concatenate([example, example[:1]]) if dynamic else example
+    """Return another example: of other values, and twice as many of them."""
+    changed = np.concatenate([example, example]) if dynamic else example
     return changed * changed.dtype.type(0.5) if changed.dtype.kind == "f" else changed
 
 
