@@ -21,6 +21,7 @@ from .numeric import (
     random_direction,
     size_of,
 )
+from .session import compared
 
 Arrays = Sequence[np.ndarray]
 Value = Callable[..., list[Any]]
@@ -122,7 +123,7 @@ def check_vjp_at(
         for v, out, f in zip(cotangents, outs, finite, strict=True)
     )
     kinks = check_gradient(
-        f"{label}: first derivative",
+        label,
         names,
         along,
         points,
@@ -159,6 +160,7 @@ def check_gradient(
     rng: np.random.Generator,
     *,
     magnitude: float,
+    order: int = 1,
     precision: Precision = DOUBLE,
     continued: bool = False,
     clues: Callable[[int, np.ndarray], Hints] | None = None,
@@ -172,6 +174,8 @@ def check_gradient(
     ----------
     magnitude : float
         The size of f's value, or of the terms it is the sum of; its rounding follows from it.
+    order : {1, 2}
+        That of the derivative.
     continued : bool
         Try complex numbers, too.
     clues : callable, optional
@@ -187,6 +191,7 @@ def check_gradient(
     GradcheckError
         Naming the argument, the element, both values, and the likely fault.
     """
+    label = f"{label}: {'first' if order == 1 else 'second'} derivative"
     directions = random_direction(point, rng)
     terms = [g.astype(np.float64) * d for g, d in zip(gradient, directions, strict=True)]
     scale = sum(float(np.sum(np.abs(t), where=np.isfinite(t))) for t in terms)
@@ -205,6 +210,8 @@ def check_gradient(
         precision=precision,
         continued=continued,
     )
+    off = float(abs(analytic - verdict.numeric))
+    compared(order, off / (magnitude + scale or 1.0))
     if verdict.right:
         return []
     found: list[Judgement] = []

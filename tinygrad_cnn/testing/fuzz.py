@@ -13,6 +13,7 @@ from tinygrad_cnn.core.engine import grad
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
 
+from . import session
 from .check import check_gradient, check_vjp_at, copies, same, unchanged
 from .diagnosis import (
     arguments as written,
@@ -23,8 +24,9 @@ from .diagnosis import (
     reproduced_by,
     short,
 )
-from .draw import Draw
+from .draw import LAYOUTS, Draw, bind, laid
 from .numeric import GradcheckError, size_of
+from .session import draw_of
 
 Run = Callable[[Sequence[Any]], list[Any]]
 """Calls the function under test with these as its float inputs; returns its float outputs."""
@@ -87,16 +89,11 @@ def check_op(op: Op[Any, Any], draw: Draw | tuple[Any, ...], *, seed: int | None
             "from tinygrad_cnn.testing import check_op",
         )
 
-    with reproduced_by(lines):
-        _check_op(op, copy.deepcopy(drawn), Draw.from_seed(seed or 0))
+    with draw_of(op.name), reproduced_by(lines):
+        _check_op(op, bind(op, copy.deepcopy(drawn)), Draw.from_seed(seed or 0))
 
 
-def _check_op(op: Op[Any, Any], drawn: tuple[Any, ...], draw: Draw) -> None:
-    args, kwargs = drawn, {}
-    if args and isinstance(args[-1], dict):
-        args, kwargs = args[:-1], args[-1]
-    bound = op.signature.bind(*args, **kwargs)
-    bound.apply_defaults()
+def _check_op(op: Op[Any, Any], bound: inspect.BoundArguments, draw: Draw) -> None:
     label = label_of(op.name, bound.arguments)
     names, arrays, rebuild = _inputs(op, bound)
     before = [x.copy() for x in arrays]
@@ -253,13 +250,14 @@ def check_function(
 
     magnitude = sum(size_of(w * g) * g.size for w, g in zip(weights, gradients, strict=True))
     kinks = check_gradient(
-        f"{label}: second derivative",
+        label,
         all_names,
         weighted,
         point,
         second,
         draw.rng,
         magnitude=max(magnitude, LEAST),
+        order=2,
     )
     _no_kinks(label, kinks)
     unchanged(label, all_names, before, point)
@@ -288,14 +286,12 @@ def fuzz_op(op: Op[Any, Any], *, examples: int = 50) -> None:
     >>> from tinygrad_cnn.testing import fuzz_op
     >>> fuzz_op(tg.mul, examples=5)
     """
-    from hypothesis import given, strategies
+    from hypothesis import strategies
 
-    @_settings(examples)
-    @given(strategies.data())
-    def fuzz(data: Any) -> None:
+    def check(data: Any) -> None:
         check_op(op, Draw.from_hypothesis(data))
 
-    fuzz()
+    _run(check, strategies.data(), examples, f"{op.__module__}.{op.name}")
 
 
 def fuzz_gradients(
@@ -366,33 +362,35 @@ def make_test(
     `check` takes the arguments by name, and a seed. It is an attribute of the test, too, which
     the code that reproduces a failure calls.
     """
-    from hypothesis import given, strategies as st
+    from hypothesis import strategies as st
+
+    path = f"{function.__module__}.{name_of(function)}"
 
     def reproducible(*, seed: int = 0, **arguments: Any) -> None:
         def lines() -> str:
             call, known = reference(function)
             return program(f"{call}.check({written((), arguments)}, seed={seed})", known)
 
-        with reproduced_by(lines):
+        with draw_of(path), reproduced_by(lines):
             check(seed=seed, **arguments)
 
     seeds = st.integers(0, 2**32 - 1)
+    drawn = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
 
-    @_settings(examples)
-    @given(st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds))
-    def fuzz(example: tuple[tuple[dict[str, Any], ...], dict[str, Any], int]) -> None:
+    def check_drawn(example: tuple[tuple[dict[str, Any], ...], dict[str, Any], int]) -> None:
         parts, arguments, seed = example
         for part in parts:
             arguments = {**part, **arguments}
         reproducible(seed=seed, **arguments)
 
     def test() -> None:
-        fuzz()
+        _run(check_drawn, drawn, examples, path)
 
     test.__name__ = test.__qualname__ = name_of(function)
     test.__module__ = function.__module__
     test.__doc__ = function.__doc__
     test.check = reproducible  # type: ignore[attr-defined]
+    test.is_gradcheck = True  # type: ignore[attr-defined]  # pytest's plugin marks it
     return test
 
 
@@ -415,6 +413,22 @@ def _check_user_function(
     inputs = [_variable(relaid_copy(x, draw)) for x in points]
     found = _gradients(run(inputs), inputs, cotangents)
     same(f"{label}: in another memory layout, gradient", gradients, found)
+
+
+def _run(check: Callable[[Any], None], strategy: Any, examples: int, key: str) -> None:
+    """Run `check` on examples; `key` is what Hypothesis keeps those under that fail."""
+    from hypothesis import given, seed
+
+    @_settings(session.examples or examples)
+    @given(strategy)
+    def fuzz(example: Any) -> None:
+        check(example)
+
+    # by default it is made of this source, the same for all
+    fuzz._hypothesis_internal_database_key = key.encode()
+    if session.seed is not None:
+        fuzz = seed(session.seed)(fuzz)
+    fuzz()
 
 
 def _settings(examples: int) -> Any:
@@ -473,16 +487,7 @@ def is_float(value: Any) -> bool:
 
 def relaid_copy(x: np.ndarray, draw: Draw) -> np.ndarray:
     """Return an equal read-only array that lies otherwise in memory."""
-    layout = draw.choice(["C", "F", "slice", "reversed"])
-    if layout == "slice":
-        wide = np.full((*x.shape, 2), 7, x.dtype)
-        wide[..., 0] = x
-        result = wide[..., 0]
-    elif layout == "reversed":
-        flip = (slice(None, None, -1),) * x.ndim
-        result = x[flip].copy()[flip] if x.ndim else x.copy()
-    else:
-        result = np.array(x, order="F" if layout == "F" else "C")
+    result = laid(x, draw.choice(LAYOUTS))
     result.flags.writeable = False
     return result
 
