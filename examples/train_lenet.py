@@ -9,11 +9,16 @@ takes less than a minute and fills ``runs/lenet/``:
     kernels.png              the first layer's kernels, and what they see in one digit
     mistakes.png             the held-out digits that are taken for another
     checkpoint.safetensors   the state of the run; Ctrl-C saves it, --resume goes on from it
+
+Several processes share the work, and learn the same, with
+
+    mpiexec -n 2 python examples/train_lenet.py --distributed
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -27,9 +32,10 @@ from tqdm import tqdm
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.nn.functional as F
-from tinygrad_cnn import datasets, nn, optim
+from tinygrad_cnn import datasets, distributed, nn, optim
 from tinygrad_cnn.datasets import transforms
-from tinygrad_cnn.utils.data import DataLoader, Dataset
+from tinygrad_cnn.nn.parallel import DistributedDataParallel
+from tinygrad_cnn.utils.data import DataLoader, Dataset, DistributedSampler
 
 DEFAULTS = {"epochs": 30, "batch_size": 64, "lr": 3e-3, "seed": 0, "data": None}
 OUT = Path("runs/lenet")
@@ -58,12 +64,43 @@ class LeNet5(nn.Module):
 def load_digits(data: str | None) -> tuple[Dataset, Dataset]:
     """Return the digits to train on, shifted at random each time, and those held out."""
     normalize = transforms.Normalize(mean=(0.1307,), std=(0.3081,))
-    augment = transforms.Compose([transforms.RandomShift(2), normalize])
+    augment = transforms.Compose([OwnPart(transforms.RandomShift(2)), normalize])
     if data is None:
         digits = datasets.MNIST10k
     else:
         digits = partial(datasets.MNIST, data, download=True)
     return digits(train=True, transform=augment), digits(train=False, transform=normalize)
+
+
+class OwnPart:
+    """Transforms the part of a batch that this process has as one process would the whole batch.
+
+    That is, with the same random numbers.
+    """
+
+    batched = True
+
+    def __init__(self, transform: Any) -> None:
+        self.transform = transform
+
+    def __call__(self, images: tg.Tensor) -> tg.Tensor:
+        rank, count = this_of_all_processes()
+        return self.transform(images.repeat_interleave(count, 0))[rank::count]
+
+
+def this_of_all_processes() -> tuple[int, int]:
+    """Return the number of this process, from 0 on, and how many there are."""
+    if distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def over_all_processes(*values: float) -> list[float]:
+    """Return the sum of each value over all processes."""
+    sums = tg.tensor(values, dtype=tg.float64)
+    if distributed.is_initialized():
+        distributed.all_reduce(sums)
+    return sums.tolist()
 
 
 def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
@@ -72,6 +109,7 @@ def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
     with StopOnCtrlC() as stop:
         while progress["epoch"] < settings["epochs"]:
             title = f"epoch {progress['epoch'] + 1:2}/{settings['epochs']}"
+            run.sampler.set_epoch(progress["epoch"])
             seen_before, start = run.digits_seen(), time.perf_counter()
             batches = tqdm(
                 run.remaining_batches(),
@@ -85,29 +123,33 @@ def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
                 disable=None,  # where the output is no terminal
             )
             for images, labels in batches:
-                scores = run.model(images)
+                scores = run.learner(images)
                 loss = run.criterion(scores, labels)
                 run.optimizer.zero_grad()
                 loss.backward()
                 run.optimizer.step()
                 run.scheduler.step()
 
+                losses, correct, asked = over_all_processes(
+                    loss.item(), int((scores.argmax(1) == labels).sum()), stop.asked
+                )
+                mean_loss = losses / run.processes
                 progress["batch"] += 1
-                progress["correct"] += int((scores.argmax(1) == labels).sum())
-                progress["losses"].append(loss.item())
+                progress["correct"] += int(correct)
+                progress["losses"].append(mean_loss)
                 batches.set_postfix(
-                    loss=f"{loss.item():.3f}",
+                    loss=f"{mean_loss:.3f}",
                     accuracy=f"{progress['correct'] / run.digits_seen():.2%}",
                     refresh=False,
                 )
-                if stop.asked:
+                if asked:
                     batches.close()
-                    tg.save(run.state_dict(), checkpoint)
+                    run.save(checkpoint)
                     return False
 
             rate = (run.digits_seen() - seen_before) / (time.perf_counter() - start)
             run.end_epoch(held_out=accuracy(predict(run.model, test_set), test_set))
-            tg.save(run.state_dict(), checkpoint)
+            run.save(checkpoint)
             mean_loss = sum(progress["losses"][-len(run.loader) :]) / len(run.loader)
             training, held_out = progress["accuracies"][-1]
             print(
@@ -138,8 +180,21 @@ class Run:
     def __init__(self, settings: dict[str, Any], train_set: Dataset) -> None:
         tg.manual_seed(settings["seed"])
         self.settings = settings
-        self.loader = DataLoader(train_set, settings["batch_size"], shuffle=True)
+        self.rank, self.processes = this_of_all_processes()
+        if settings["batch_size"] % self.processes:
+            raise ValueError(
+                f"--batch-size {settings['batch_size']} cannot be shared by {self.processes} processes"
+            )
+        self.sampler = DistributedSampler(
+            train_set, self.processes, self.rank, seed=settings["seed"]
+        )
+        self.loader = DataLoader(
+            train_set, settings["batch_size"] // self.processes, sampler=self.sampler
+        )
         self.model = LeNet5()
+        self.learner: nn.Module = self.model
+        if distributed.is_initialized():
+            self.learner = DistributedDataParallel(self.model)
         self.criterion = nn.CrossEntropyLoss(label_smoothing=0.05)
         self.optimizer = optim.AdamW(self.model.parameters(), lr=settings["lr"])
         self.scheduler = optim.lr_scheduler.OneCycleLR(
@@ -152,22 +207,17 @@ class Run:
             "epoch": 0,  # epochs done
             "batch": 0,  # batches done of the epoch under way
             "correct": 0,  # digits recognised in them
-            "rng": tg.get_rng_state(),  # before them
             "losses": [],  # of every batch from the start
             "accuracies": [],  # of every epoch: in training, held out
         }
 
     def digits_seen(self) -> int:
         """Return how many digits of the epoch under way are done."""
-        return min(self.progress["batch"] * self.loader.batch_size, len(self.loader.dataset))
+        return min(self.progress["batch"] * self.settings["batch_size"], self.sampler.total_size)
 
     def remaining_batches(self) -> Iterator[Any]:
-        """Return the batches of the epoch under way, without those that are done.
-
-        The loader gives the same ones again from the same state of the random numbers.
-        """
+        """Return the batches of the epoch under way, without those that are done."""
         now = tg.get_rng_state()
-        tg.set_rng_state(self.progress["rng"])
         batches = iter(self.loader)
         for _ in range(self.progress["batch"]):
             next(batches)
@@ -179,7 +229,7 @@ class Run:
         training = self.progress["correct"] / self.digits_seen()
         self.progress["accuracies"].append([training, held_out])
         self.progress["epoch"] += 1
-        self.progress.update(batch=0, correct=0, rng=tg.get_rng_state())
+        self.progress.update(batch=0, correct=0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything, for `tg.save`."""
@@ -191,6 +241,11 @@ class Run:
             "progress": self.progress,
             "rng": tg.get_rng_state(),
         }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint: in one process, as all have the same."""
+        if self.rank == 0:
+            tg.save(self.state_dict(), path)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
@@ -220,7 +275,7 @@ class StopOnCtrlC:
 
 def draw_graph(run: Run, test_set: Dataset, out: Path) -> None:
     """Draw the graph of the loss of one batch."""
-    images, labels = next(iter(DataLoader(test_set, run.loader.batch_size)))
+    images, labels = next(iter(DataLoader(test_set, run.settings["batch_size"])))
     graph = tg.viz.draw(run.criterion(run.model(images), labels), model=run.model)
     try:
         graph.save(out / "graph.svg")
@@ -287,11 +342,16 @@ def main() -> None:
     parser.add_argument("--data", metavar="DIR", help="full MNIST here, downloaded if missing")
     parser.add_argument("--out", metavar="DIR", type=Path, default=OUT, help=f"results ({OUT})")
     parser.add_argument("--resume", action="store_true", default=False, help="go on after Ctrl-C")
+    parser.add_argument(
+        "--distributed", action="store_true", default=False, help="be one of mpiexec's processes"
+    )
     given = vars(parser.parse_args())
     out, resume = given.pop("out"), given.pop("resume")
     checkpoint = out / "checkpoint.safetensors"
 
     try:
+        if given.pop("distributed"):
+            distributed.init_process_group("mpi")
         saved = load_checkpoint(checkpoint, given) if resume else None
         settings = saved["settings"] if saved else DEFAULTS | given
         train_set, test_set = load_digits(settings["data"])
@@ -299,8 +359,10 @@ def main() -> None:
         if saved:
             run.load_state_dict(saved)
         out.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
+    if run.rank:  # only the first process talks and draws
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
     parameters = sum(parameter.numel() for parameter in run.model.parameters())
     print(
@@ -308,11 +370,15 @@ def main() -> None:
         f"{len(test_set):,} held out",
         flush=True,
     )
-    draw_graph(run, test_set, out)
+    if run.rank == 0:
+        draw_graph(run, test_set, out)
     if not train(run, test_set, checkpoint):
         print(f"\nStopped and saved. To go on: python {sys.argv[0]} --resume --out {out}")
         sys.exit(130)
-    draw_results(run, test_set, out)
+    if run.rank == 0:
+        draw_results(run, test_set, out)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mpi import mpiexec
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import datasets
@@ -180,6 +181,31 @@ def test_the_seed_governs_the_run(run, undrawn, tmp_path):
         checkpoints.append(tg.load(tmp_path / str(i) / "checkpoint.safetensors"))
     assert same(checkpoints[0], checkpoints[1])
     assert not same(checkpoints[0]["model"], checkpoints[2]["model"])
+
+
+class TestDistributed:
+    def command(self, data, out, *options):
+        start = (EXAMPLES / "train_lenet.py", "--distributed", "--epochs", "2")
+        return mpiexec(*start, "--data", data, "--out", out, *options)
+
+    def test_two_processes_learn_what_one_does(self, run, undrawn, data, tmp_path):
+        both = self.command(data, tmp_path / "both")
+        assert both.returncode == 0, both.stderr
+        assert both.stdout.count("epoch  2/2") == 1
+        run()
+        one = tg.load(tmp_path / "out" / "checkpoint.safetensors")
+        two = tg.load(tmp_path / "both" / "checkpoint.safetensors")
+        for name, value in one["model"].items():
+            np.testing.assert_allclose(two["model"][name].numpy(), value.numpy(), atol=1e-5)
+        assert two["progress"]["losses"] == pytest.approx(one["progress"]["losses"], rel=1e-5)
+        assert two["progress"]["accuracies"] == one["progress"]["accuracies"]
+        assert two["rng"] == one["rng"]
+        assert {path.name for path in (tmp_path / "both").iterdir()} >= set(PICTURES)
+
+    def test_a_batch_that_cannot_be_shared(self, data, tmp_path):
+        run = self.command(data, tmp_path / "out", "--batch-size", "5")
+        assert run.returncode == 1
+        assert "error: --batch-size 5 cannot be shared by 2 processes" in run.stderr
 
 
 class TestErrors:
