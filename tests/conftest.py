@@ -20,6 +20,7 @@ from tinygrad_cnn.dtypes import get_default_dtype
 from tinygrad_cnn.random import manual_seed
 
 TESTS = Path(__file__).parent
+collect_ignore = ["compat/sources"]  # written for PyTorch
 
 # The same examples in every run. `--hypothesis-profile=fresh` draws new ones.
 hypothesis.settings.register_profile(

@@ -9,5 +9,6 @@ from tinygrad_cnn.core.modes import (
     no_grad as no_grad,
     set_grad_enabled as set_grad_enabled,
 )
+from tinygrad_cnn.core.tensor import Tensor as Variable  # its name in old programs  # noqa: F401
 
 from . import function as function, functional as functional
