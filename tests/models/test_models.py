@@ -104,7 +104,7 @@ def test_other_sizes(unset, name, options, parameters):
 @pytest.mark.parametrize("training", [False, True], ids=["eval", "train"])
 @pytest.mark.parametrize("name", SMALL)
 def test_agrees_with_pytorch(unset, name, training):
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
     channels, side, replace = SMALL[name]
     file = Path(inspect.getfile(getattr(models, name)))
     ours, theirs = (
@@ -118,4 +118,122 @@ def test_agrees_with_pytorch(unset, name, training):
     if training:  # batch norm over 2 values blows up what float32 rounds
         ours, theirs, images = ours.double(), theirs.double(), images.astype(np.float64)
     compare(ours, theirs, images)
-    assert torch.is_grad_enabled()
+
+
+CONSTRUCTORS = [*(name for name, _, _ in PUBLISHED), "lenet5", *(f"resnet{n}" for n in (20, 32, 44, 56))]
+
+
+def test_every_constructor_is_tested():
+    public = {name for name, value in vars(models).items() if inspect.isfunction(value)}
+    assert public == set(CONSTRUCTORS)
+
+
+@pytest.mark.parametrize("name", CONSTRUCTORS)
+def test_weights_are_not_downloaded(name):
+    for options in ({"weights": "DEFAULT"}, {"pretrained": True}):
+        with pytest.raises(ValueError, match="not downloaded; .* load a file: model.load"):
+            getattr(models, name)(**options)
+
+
+def test_options_that_ask_for_nothing():
+    model = models.resnet20(weights=None, progress=False, num_classes=3)
+    assert model.fc.out_features == 3
+    assert models.lenet5(pretrained=False).fc3.out_features == 10
+    with pytest.raises(TypeError, match="num_class"):
+        models.resnet20(num_class=3)
+    with pytest.raises(TypeError):
+        models.resnet18(10)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("alexnet", 63), ("vgg11", 32), ("googlenet", 15), ("squeezenet1_0", 21), ("densenet121", 29)],
+)
+def test_least_image(unset, name, least):
+    """As documented."""
+    model = getattr(models, name)().eval()
+    model.classifier = nn.Identity()
+    model(tg.zeros(1, 3, least, least))
+    with pytest.raises(RuntimeError):
+        model(tg.zeros(1, 3, least - 1, least - 1))
+
+
+def test_densenet_loads_names_of_old_files():
+    options = {"growth_rate": 4, "block_config": (2, 2), "num_init_features": 8, "num_classes": 2}
+    model, other = models.DenseNet(**options), models.DenseNet(**options)
+    old = {}
+    for name, value in other.state_dict().items():
+        block, dot, layer = name.partition(".denselayer")
+        for kind in ("norm", "conv"):
+            layer = layer.replace(kind, f"{kind}.")
+        if not name.endswith("num_batches_tracked"):  # newer than the names
+            old[block + dot + layer] = value
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    assert len(set(old) - set(model.state_dict())) == 4 * 10
+    model.load_state_dict(old)
+    for name, value in other.state_dict().items():
+        assert model.state_dict()[name].equal(value), name
+    part = nn.ModuleDict({"part": models.DenseNet(**options)})
+    part.load_state_dict({f"part.{name}": value for name, value in old.items()})
+
+
+def test_googlenet_has_side_heads_in_training_only(unset):
+    model = models.googlenet(num_classes=3)
+    images = tg.zeros(2, 3, 32, 32)
+    scores = model(images)
+    assert isinstance(scores, models.GoogLeNetOutputs)
+    assert scores._fields == ("logits", "aux_logits2", "aux_logits1")
+    assert [part.shape for part in scores] == [(2, 3)] * 3
+    assert model.eval()(images).shape == (2, 3)
+    model = models.googlenet(num_classes=3, aux_logits=False)
+    assert model.aux1 is model.aux2 is None
+    assert model(images).shape == (2, 3)
+
+
+def test_googlenet_normalises_as_its_weights_want():
+    model = models.googlenet(num_classes=3, transform_input=True, init_weights=False).eval()
+    images = tg.rand(1, 3, 32, 32)
+    mean = tg.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+    deviation = tg.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    scores = model((images - mean) / deviation)
+    model.transform_input = False
+    assert scores.allclose(model(2 * images - 1), rtol=1e-4)
+
+
+def test_residual_blocks_may_start_as_identities():
+    for name, last in (("resnet18", "bn2"), ("resnet50", "bn3")):
+        model = getattr(models, name)(zero_init_residual=True)
+        for layer in (model.layer1, model.layer4):
+            assert [getattr(block, last).weight.any().item() for block in layer] == [False] * len(layer)
+        assert model.layer1[0].bn1.weight.all()
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="version must be .*, got '1.0'"):
+        models.SqueezeNet("1.0")
+    with pytest.raises(ValueError, match="groups and width_per_group are for Bottleneck"):
+        models.resnet18(groups=2)
+
+
+@pytest.mark.parametrize(("width", "channels"), [(1.0, 32), (0.75, 24), (0.35, 16), (0.1, 8), (1.4, 48)])
+def test_mobilenet_widths_are_multiples_of_8(unset, width, channels):
+    model = models.mobilenet_v2(width_mult=width)
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    assert convolutions[0].out_channels == channels
+    assert all(conv.out_channels % 8 == 0 for conv in convolutions)
+    assert model.last_channel == max(1280, 1792 if width > 1 else 0)
+
+
+def test_lenet_trains():
+    tg.manual_seed(0)
+    images, labels = tg.randn(20, 1, 28, 28), tg.arange(20) % 10
+    model = models.lenet5()
+    optimizer = tg.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(15):
+        loss = nn.functional.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0]
