@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.datasets.transforms import Compose, Normalize, RandomShift, ToTensor
+from tinygrad_cnn.datasets.transforms import (
+    Compose,
+    Normalize,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomShift,
+    ToTensor,
+)
 from tinygrad_cnn.random import manual_seed
 
 
@@ -66,6 +73,46 @@ class TestRandomShift:
             RandomShift(-1)
         with pytest.raises(ValueError, match=r"got shape \(4, 4\)"):
             RandomShift(1)(Tensor(np.zeros((4, 4))))
+
+
+class TestRandomCrop:
+    def test_each_part_comes_and_no_other(self):
+        image = np.arange(1, 2 * 4 * 5 + 1, dtype=np.float32).reshape(2, 4, 5)
+        padded = np.zeros((2, 6, 7), np.float32)
+        padded[:, 1:5, 1:6] = image
+        wanted = {padded[:, y : y + 3, x : x + 4].tobytes() for y in range(4) for x in range(4)}
+        parts = RandomCrop((3, 4), padding=1)(Tensor(np.stack([image] * 500))).numpy()
+        assert {part.tobytes() for part in parts} == wanted
+
+    def test_one_image(self):
+        image = Tensor(np.arange(16, dtype=np.uint8).reshape(1, 4, 4))
+        part = RandomCrop(2)(image)
+        assert (part.shape, part.dtype) == ((1, 2, 2), np.uint8)
+        assert RandomCrop(4)(image).tolist() == image.tolist()
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match="must not be negative, got -1"):
+            RandomCrop(4, padding=-1)
+        with pytest.raises(ValueError, match=r"size \(7, 7\) is larger .* \(6, 8\)"):
+            RandomCrop(7, padding=1)(Tensor(np.zeros((1, 4, 6))))
+        with pytest.raises(ValueError, match=r"RandomCrop: .* got shape \(4, 4\)"):
+            RandomCrop(2)(Tensor(np.zeros((4, 4))))
+
+
+class TestRandomHorizontalFlip:
+    def test_some_are_mirrored(self):
+        image = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
+        batch = Tensor(np.stack([image] * 400))
+        got = [one.tolist() for one in RandomHorizontalFlip(0.25)(batch).numpy()]
+        mirrored = got.count(image[..., ::-1].tolist())
+        assert got.count(image.tolist()) == 400 - mirrored
+        assert 60 < mirrored < 140
+        assert RandomHorizontalFlip(0)(batch).tolist() == batch.tolist()
+        assert RandomHorizontalFlip(1)(Tensor(image)).tolist() == image[..., ::-1].tolist()
+
+    def test_bad_probability(self):
+        with pytest.raises(ValueError, match=r"from 0 to 1, got 1.5"):
+            RandomHorizontalFlip(1.5)
 
 
 class TestNormalize:

@@ -6,66 +6,21 @@ import hashlib
 import http.client
 import os
 import urllib.request
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.serialization.files import write_whole
-from tinygrad_cnn.utils.data import Dataset
 
 from .idx import read_idx
+from .images import Images, Transform
 
-Transform = Callable[[Any], Any]
 
-
-class _Digits(Dataset[tuple[Any, Any]]):
-    """Grey images of 28×28 and their labels."""
-
+class _Digits(Images):
     classes = (
         *("0 - zero", "1 - one", "2 - two", "3 - three", "4 - four"),
         *("5 - five", "6 - six", "7 - seven", "8 - eight", "9 - nine"),
     )
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        transform: Transform | None,
-        target_transform: Transform | None,
-    ) -> None:
-        self.data = Tensor(images)
-        self.targets = Tensor(labels.astype(np.int64))
-        self.transform = transform
-        self.target_transform = target_transform
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def _image(self, index: Any) -> Any:
-        """Return the image at an index, or the batch of images at several, transformed."""
-        pixels = self.data.numpy()[index]
-        image = Tensor(np.divide(pixels, 255, dtype=np.float32)[..., None, :, :])
-        return image if self.transform is None else self.transform(image)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        label = int(self.targets.numpy()[index])
-        if self.target_transform is not None:
-            label = self.target_transform(label)
-        return self._image(index), label
-
-    def get_batch(self, indices: Sequence[int]) -> Any:
-        """Return the images (N, 1, 28, 28) and labels (N,) at `indices`, gathered at once.
-
-        A transform is called once for the batch if it says by an attribute ``batched`` that it
-        takes batches, as those in `tinygrad_cnn.datasets.transforms` do, else image by image.
-        """
-        batched = self.transform is None or getattr(self.transform, "batched", False)
-        if not batched or self.target_transform is not None:
-            return super().get_batch(indices)
-        return [self._image(indices), Tensor(self.targets.numpy()[indices])]
 
 
 class MNIST10k(_Digits):

@@ -137,18 +137,95 @@ class RandomShift:
         self.max_shift = max_shift
 
     def __call__(self, image: Tensor) -> Tensor:
-        if image.ndim == 3:
-            return Tensor(self._shift(image.numpy()[None])[0])
-        if image.ndim != 4:
-            raise ValueError(
-                f"RandomShift: expected (C, H, W) or (N, C, H, W), got shape {image.shape}"
-            )
-        return Tensor(self._shift(image.numpy()))
+        images = _batch("RandomShift", image)
+        return Tensor(_crop(images, self.max_shift, images.shape[2:]).reshape(image.shape))
 
-    def _shift(self, images: np.ndarray) -> np.ndarray:
-        most = self.max_shift
-        n, _, height, width = images.shape
-        top, left = random.default_generator.numpy.integers(2 * most + 1, size=(2, n))
-        padded = np.pad(images, ((0, 0), (0, 0), (most, most), (most, most)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), (2, 3))
-        return windows[np.arange(n), :, top, left]
+
+class RandomCrop:
+    """Cuts out of each image a part at random.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Height and width of the part; one int for both.
+    padding : int
+        So many zeros are put around the image first.
+
+    Raises
+    ------
+    ValueError
+        If `padding` is negative, or the part larger than the image with its padding.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.datasets.transforms.RandomCrop(32, padding=4)(tg.rand(64, 3, 32, 32)).shape
+    (64, 3, 32, 32)
+    """
+
+    batched = True
+
+    def __init__(self, size: int | tuple[int, int], padding: int = 0) -> None:
+        if padding < 0:
+            raise ValueError(f"RandomCrop: padding must not be negative, got {padding}")
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.padding = padding
+
+    def __call__(self, image: Tensor) -> Tensor:
+        images = _batch("RandomCrop", image)
+        whole = tuple(length + 2 * self.padding for length in images.shape[2:])
+        if self.size[0] > whole[0] or self.size[1] > whole[1]:
+            raise ValueError(
+                f"RandomCrop: size {self.size} is larger than the image with its padding, {whole}"
+            )
+        parts = _crop(images, self.padding, self.size)
+        return Tensor(parts.reshape(*image.shape[:-2], *self.size))
+
+
+class RandomHorizontalFlip:
+    """Mirrors each image, left to right, or not.
+
+    Parameters
+    ----------
+    p : float
+        How probably.
+
+    Raises
+    ------
+    ValueError
+        If `p` is no probability.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> tg.datasets.transforms.RandomHorizontalFlip(p=1)(tg.tensor([[[1, 2, 3]]]))
+    tensor([[[3, 2, 1]]])
+    """
+
+    batched = True
+
+    def __init__(self, p: float = 0.5) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"RandomHorizontalFlip: p must be from 0 to 1, got {p}")
+        self.p = p
+
+    def __call__(self, image: Tensor) -> Tensor:
+        images = _batch("RandomHorizontalFlip", image)
+        mirrored = random.default_generator.numpy.random((len(images), 1, 1, 1)) < self.p
+        return Tensor(np.where(mirrored, images[..., ::-1], images).reshape(image.shape))
+
+
+def _batch(name: str, image: Tensor) -> np.ndarray:
+    if image.ndim not in (3, 4):
+        raise ValueError(f"{name}: expected (C, H, W) or (N, C, H, W), got shape {image.shape}")
+    return image.numpy().reshape(-1, *image.shape[-3:])
+
+
+def _crop(images: np.ndarray, padding: int, size: tuple[int, ...]) -> np.ndarray:
+    """Return of each image (N, C, H, W), in zeros as wide as `padding`, a part at random."""
+    around = ((0, 0), (0, 0), (padding, padding), (padding, padding))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, around), size, (2, 3))
+    n, _, rows, columns, *_ = windows.shape
+    draw = random.default_generator.numpy.integers
+    top, left = draw(rows, size=n), draw(columns, size=n)
+    return windows[np.arange(n), :, top, left]
