@@ -105,7 +105,7 @@ def _(g, index, value_shape): return sum_to_size(_getitem(g, index), value_shape
 
 def _draw_index(draw: Any, shape: tuple[int, ...], distinct: bool) -> Any:
     """Draw an index of each kind for each of some dimensions; `distinct`: no element twice."""
-    length = draw.integer(1, min(shape, default=1))
+    length = draw.integer(1, min(shape, default=1) if distinct else 3)
     arrays = draw.boolean()
     count = draw.integer(0, len(shape))
     dots = draw.integer(0, count) if draw.boolean() else count  # those before the dots

@@ -87,8 +87,14 @@ matmul.onnx("MatMul")
 def _(draw):
     n, k, m = draw.shape(3, 3)
     left, right = draw.broadcastable(2, max_dims=2)
-    first = draw.choice([(n, k), (k,), (*left, n, k)])
-    second = draw.choice([(k, m), (k,), (*right, k, m)])
+    batch = draw.shape(1, 2)
+    first, second = draw.choice(
+        [
+            *[((n, k), (k, m)), ((k,), (k, m)), ((n, k), (k,)), ((k,), (k,))],
+            *[((*batch, n, k), (k, m)), ((*batch, n, k), (k,)), ((*left, n, k), (*right, k, m))],
+            *[((n, k), (*batch, k, m)), ((k,), (*batch, k, m))],
+        ]
+    )
     return draw.array(first), draw.array(second)
 
 
