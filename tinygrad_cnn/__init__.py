@@ -415,6 +415,7 @@ if TYPE_CHECKING:
         viz as viz,
     )
     from .serialization import load as load, save as save
+    from .utils import summary as summary
 
 __version__ = "0.1.0"
 
@@ -426,16 +427,17 @@ int = int32
 long = int64
 
 _SUBMODULES = ("autograd", "cuda", "datasets", "distributed", "func", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
+_HOMES = {"save": "serialization", "load": "serialization", "summary": "utils"}
 
 
 def __getattr__(name: str) -> Any:
     """Import a submodule when it is first asked for."""
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in ("save", "load"):
-        return getattr(importlib.import_module(f"{__name__}.serialization"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_SUBMODULES, "save", "load"])
+    return sorted([*globals(), *_SUBMODULES, *_HOMES])
