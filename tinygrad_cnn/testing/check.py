@@ -211,7 +211,7 @@ def check_gradient(
         continued=continued,
     )
     off = float(abs(analytic - verdict.numeric))
-    compared(order, off / (magnitude + scale or 1.0))
+    compared(order, off / (max(scale, precision.limit * magnitude) or 1.0))
     if verdict.right:
         return []
     found: list[Judgement] = []

@@ -25,7 +25,8 @@ class Record:
     first, second : int
         How many derivatives of first and second order were compared with differences.
     worst : float
-        The largest difference, relative to the terms that the derivative sums.
+        The largest difference, relative to the terms that the derivative sums, or to 5e-7 of
+        the value's, where those vanish.
     seconds : float
         Spent in all checks.
     """
