@@ -145,8 +145,9 @@ def receptive_field(layers: nn.Module | Iterable[nn.Module]) -> ReceptiveField:
     >>> nn = tg.nn
     >>> tg.utils.receptive_field([nn.Conv2d(1, 6, 5), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5)])
     ReceptiveField(size=(14, 14), stride=(2, 2), padding=(0, 0))
-    >>> tg.utils.receptive_field(tg.models.vgg16().features).size
-    (212, 212)
+    >>> blocks = [[nn.Conv2d(1, 1, 3, padding=1)] * n + [nn.MaxPool2d(2)] for n in (2, 2, 3, 3, 3)]
+    >>> tg.utils.receptive_field(sum(blocks, []))                                    # VGG-16
+    ReceptiveField(size=(212, 212), stride=(32, 32), padding=(90, 90))
     """
     chain = list(_chain([layers] if isinstance(layers, nn.Module) else layers))
     dims = max((_axes(layer) for layer in chain), default=0)
