@@ -57,7 +57,7 @@ class Mutant:
         ``forward``, the inputs of a gradient rule, or a helper as ``ops.norm:_track``.
     fault : str
     body : callable
-        With the parameters that a right one may have.
+        With the parameters that a right one may have; for a constant, it returns the wrong one.
     equivalent : str
         Why no test can see it; empty where one must.
     """
@@ -90,7 +90,8 @@ class Mutant:
             if ":" in self.place:
                 path, name = self.place.split(":")
                 module = import_module(f"tinygrad_cnn.{path}")
-                patch.setattr(module, name, self.body if callable(getattr(module, name)) else self.body())
+                value = self.body if callable(getattr(module, name)) else self.body()
+                patch.setattr(module, name, value)
             elif self.place == "forward":
                 known, made = registry[self.op], Op(self.body, name=self.op)
                 if made.parameters != known.parameters:
@@ -137,7 +138,8 @@ def killers(mutants: Iterable[Mutant]) -> dict[Mutant, str]:
     First the operation's fuzz test, then its oracle tests, then the other tests of their file.
     """
     found = {mutant: _fuzzed(mutant) for mutant in mutants}
-    return found | _tested([mutant for mutant in found if not found[mutant]])
+    survivors = [mutant for mutant in found if not found[mutant]]
+    return found | _tested(survivors) if survivors else found
 
 
 def _fuzzed(mutant: Mutant) -> str:
@@ -171,8 +173,11 @@ def _tested(mutants: list[Mutant]) -> dict[Mutant, str]:
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
         patch.setitem(sys.modules, "torch", None)  # an oracle must do without
-        pytest.main([*files, *options], plugins=[loop])
+        status = pytest.main([*files, *options], plugins=[loop])
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest ended with {status!r} on {files}")
     return loop.found
 
 
@@ -184,8 +189,10 @@ class _Loop:
         self.failed = False
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        conftest = session.config.pluginmanager.get_plugin(str(TESTS / "conftest.py"))
+        named = {item: conftest.oracle_names(item) for item in session.items}
         for mutant in self.found:
-            oracles = [item for item in session.items if mutant.op in oracle_names(item)]
+            oracles = [item for item in session.items if mutant.op in named[item]]
             others = [
                 item
                 for item in session.items
@@ -204,10 +211,3 @@ class _Loop:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed |= report.failed
 
-
-def oracle_names(item: pytest.Item) -> list[str]:
-    """Return the operations that a test says it is an oracle of."""
-    names: list[str] = []
-    for marker in item.iter_markers("oracle"):
-        names += marker.args or [item.callspec.params["name"]]
-    return names

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from tinygrad_cnn.core.op import Array, registry
@@ -21,7 +23,7 @@ right_transposed = right_rule("conv_transpose", "input")
 right_theta = right_rule("affine_grid", "theta")
 right_taps = conv_kernel._taps
 right_divisor = pool_kernel.avg_divisor
-right_fold_sum = conv_kernel._add_columns
+right_add_columns = conv_kernel._add_columns
 right_axis_taps = grid._axis_taps
 right_bands = interpolate._bands
 
@@ -48,12 +50,12 @@ def _(g, weight, input_shape, stride, padding, dilation, groups):
     return right[..., : right.shape[-2] // step * step, :] if step > 1 else right
 
 
-@mutant("conv2d", "the dilation is dropped where it fits", rule="weight")
+@mutant("conv2d", "the dilation is dropped", rule="weight")
 def _(g, input, weight_shape, stride, padding, dilation, groups):
     return conv_weight(g, input, weight_shape, stride, padding, 1, groups)
 
 
-@mutant("conv2d", "stride and dilation are swapped where they fit", rule="weight")
+@mutant("conv2d", "stride and dilation are swapped", rule="weight")
 def _(g, input, weight_shape, stride, padding, dilation, groups):
     return conv_weight(g, input, weight_shape, dilation, padding, stride, groups)
 
@@ -127,8 +129,11 @@ def _(kernel, dilation):
 
 @mutant("conv_transpose", "what overlaps replaces", helper="kernels.conv:_add_columns")
 def _(padded, columns, kernel, first, geometry):
-    right_fold_sum(padded, columns, kernel, first, geometry)
-    padded /= 2
+    for tap in range(columns.shape[1]):
+        place, alone = np.zeros_like(padded), np.zeros_like(columns)
+        alone[:, tap] = columns[:, tap]
+        right_add_columns(place, alone, kernel, first, geometry)
+        np.copyto(padded, place, where=place != 0)
 
 
 @mutant("conv_transpose", "the kernel is flipped", rule="input")
@@ -137,7 +142,7 @@ def _(g, weight, stride, padding, dilation, groups):
     return right_transposed(g, flipped, stride, padding, dilation, groups)
 
 
-@mutant("conv_weight", "the operands are scaled twice", rule="input")
+@mutant("conv_weight", "a factor 2", rule="input")
 def _(g, cotangent, input_shape, stride, padding, dilation, groups):
     return 2 * conv_transpose(
         cotangent, g, None, input_shape, stride, padding, dilation, groups
@@ -232,8 +237,10 @@ def _(input, window: object, count_include_pad: bool, divisor_override: int | No
     return registry["avg_pool1d"].forward(input, window, count_include_pad, divisor_override)
 
 
-@mutant("adaptive_avg_pool2d", "regions that do not overlap", helper="kernels.pool:adaptive_regions")
-def _(n, out): return [slice(i * n // out, max((i + 1) * n // out, i * n // out + 1)) for i in range(out)]
+@mutant("adaptive_avg_pool2d", "regions do not overlap", helper="kernels.pool:adaptive_regions")
+def _(n, out):
+    starts = [i * n // out for i in range(out + 1)]
+    return [slice(a, max(b, a + 1)) for a, b in pairwise(starts)]
 
 
 @mutant("adaptive_avg_pool_input", "all regions have one length")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from tinygrad_cnn.core.op import registry
-from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops.decompositions import inv
 from tinygrad_cnn.ops.diagonals import tril, triu
 from tinygrad_cnn.ops.elementwise import where
 from tinygrad_cnn.ops.linalg import matmul
 from tinygrad_cnn.ops.reduce import mean, sum
+from tinygrad_cnn.ops.shape import transpose
 
 from .catalogue import detached, mutant, right_rule
 
@@ -194,5 +194,5 @@ def _(node, gradient, parent):
 )
 def _(g, other, input_shape):
     if other.ndim > 1 and len(input_shape) > 1:
-        return matmul(g, other.transpose(-1, -2) if isinstance(other, Tensor) else other.swapaxes(-1, -2))
+        return matmul(g, transpose(other, -1, -2))
     return right_matmul["input"](g, other, input_shape)

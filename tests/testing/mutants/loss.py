@@ -104,8 +104,7 @@ def _(g, input): return where(True, 0, g * input)
 @mutant("binary_cross_entropy", "no bound on the logarithm")
 def _(input, target):
     registry["binary_cross_entropy"].forward(input, target)  # the checks
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (target - 1) * np.log1p(-input) - target * np.log(input)
+    return (target - 1) * np.log1p(-input) - target * np.log(input)
 
 
 @mutant("binary_cross_entropy", "eps inside the logarithm")
@@ -120,7 +119,7 @@ def _(input, target, pos_weight=None):
     return right if pos_weight is None else right * pos_weight
 
 
-@mutant("mse_loss", "the weight is dropped from the divisor", helper="ops.regression_loss:_weighted_mean")
+@mutant("mse_loss", "not divided by the weights", helper="ops.regression_loss:_weighted_mean")
 def _(name, loss, weight, input, reduction):
     return reduced(name, loss if weight is None else loss * weight, reduction)
 
@@ -141,8 +140,8 @@ def _(difference, delta):
 
 
 def batch_norm_rule(g, input, weight, var, eps, *, through_mean=True, through_var=True, r=None):
-    """The gradient of the input through `out` alone, with or without its ways through statistics."""
-    n = math.prod(input.shape) // input.shape[1]
+    """Return the input's gradient from that of `out`, without some ways through the statistics."""
+    n = max(math.prod(input.shape) // max(input.shape[1], 1), 1)
     r = (var + eps) ** -0.5 if r is None else r
     gy = g[0] if weight is None else g[0] * channels(weight, input)
     mean = registry["channel_sum"](input) / n
@@ -161,12 +160,21 @@ def channels(values, input):
 
 
 def with_rule(g, input, weight, mean, var, eps, **options):
-    """The right rule, but with `batch_norm_rule` for the input where only `out` is used."""
+    """Return what the right rule does, but with `batch_norm_rule` for what arrives at `out`."""
     right = right_batch_norm(g, input, weight, mean, var, eps)
     if g[0] is None:
         return right
     alone = right_batch_norm((g[0], None, None), input, weight, mean, var, eps)
     return right[0] - alone[0] + batch_norm_rule(g, input, weight, var, eps, **options), *right[1:]
+
+
+@mutant(
+    "batch_norm",
+    "through mean and variance one by one",
+    rule="input weight bias",
+    equivalent="the same derivative, in steps; those below leave one out",
+)
+def _(g, input, weight, mean, var, eps): return with_rule(g, input, weight, mean, var, eps)
 
 
 @mutant("batch_norm", "the mean is taken for a constant", rule="input weight bias")

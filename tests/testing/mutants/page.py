@@ -38,8 +38,9 @@ The tables name the check that speaks first:
 A few mutants are equivalent: they look like faults and are none. No test may fail for them, which
 shows that it is the fault that makes the others fail.
 
-The faults are in `tests/testing/mutants`, a few lines each. The page is written by
-`python docs/make_mutants.py`, and a test compares it with what it finds.
+The faults are in `tests/testing/mutants`, a few lines each, and `tests/testing/test_mutants.py`
+runs them; with `-s` it prints these tables as they are now. `python docs/make_mutants.py` writes
+the page.
 """
 
 
@@ -50,17 +51,27 @@ def page(found: Mapping[Mutant, str]) -> str:
 
 def section(family: str, found: Mapping[Mutant, str]) -> str:
     """Return the table of one family."""
-    rows = [mutant for mutant in MUTANTS if mutant.family == family]
-    kinds = Counter(found[m].partition(" `")[0] or "equivalent" for m in rows)
+    mutants = [mutant for mutant in MUTANTS if mutant.family == family]
+    kinds = Counter(found[m].partition(" `")[0] or "equivalent" for m in mutants)
     lines = [
         f"## {family.capitalize()}",
         "",
         ", ".join(f"{kind}: {count}" for kind, count in kinds.most_common()),
         "",
-        "| operation | in | fault | seen by |",
+        "| operation | where | fault | seen by |",
         "|---|---|---|---|",
     ]
-    for m in rows:
-        seen = found[m] or f"*equivalent:* {m.equivalent}"
-        lines.append(f"| `{m.op}` | {m.place.replace(':', '.')} | {m.fault} | {seen} |")
+    lines += [
+        f"{described(m)} | {found[m] or f'*equivalent:* {m.equivalent}'} |" for m in mutants
+    ]
     return "\n".join(lines) + "\n"
+
+
+def described(mutant: Mutant) -> str:
+    """Return a row of the table but for its last column."""
+    where = mutant.place
+    if ":" in where:
+        where = f"`{where.replace(':', '.')}`"
+    elif where != "forward":
+        where = f"rule for {where}"
+    return f"| `{mutant.op}` | {where} | {mutant.fault}"

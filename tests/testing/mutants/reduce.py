@@ -9,7 +9,7 @@ import numpy as np
 from tinygrad_cnn.core.op import registry
 from tinygrad_cnn.ops import reduce
 from tinygrad_cnn.ops.elementwise import abs, exp, sign, where
-from tinygrad_cnn.ops.reduce import mean, sum
+from tinygrad_cnn.ops.reduce import sum
 from tinygrad_cnn.ops.shape import broadcast_to, flip
 
 from .catalogue import detached, mutant, right_rule
@@ -92,10 +92,8 @@ def _(g, input, dim, correction, keepdim):
     return reduce._variance_gradient(g, input, dim, correction, keepdim) / 2
 
 
-@mutant("var", "the mean is of all elements", rule="input")
-def _(g, input, dim, correction, keepdim):
-    right = reduce._variance_gradient(g, input, dim, correction, keepdim)
-    return right if dim is None else right * (input - mean(input)) / (input - mean(input, dim, True))
+@mutant("var", "the mean is of all elements, in the gradient", helper="ops.reduce:_mean")
+def _(input, dim, keepdim): return registry["mean"](input)
 
 
 @mutant("var", "mean of squares minus square of mean, which cancels", helper="ops.reduce:_variance")
@@ -132,7 +130,8 @@ def _(g, input, out, dim, keepdim):
 def _(g, input, out, ord, dim, keepdim):
     if ord in (0, 2) or math.isinf(ord):
         return right_norm(g, input, out, ord, dim, keepdim)
-    return abs(right_norm(g, input, out, ord, dim, keepdim)) * sign(spread(g, input.shape, dim, keepdim))
+    right = right_norm(g, input, out, ord, dim, keepdim)
+    return abs(right) * sign(spread(g, input.shape, dim, keepdim))
 
 
 @mutant("amax", "ties: all to each", rule="input")
@@ -153,7 +152,8 @@ def _(g, indices, input_shape, dim, keepdim):
     if not input_shape:
         return g * 1
     places = np.arange(input_shape[-1])
-    return where(places == spread(indices, input_shape, dim, keepdim), spread(g, input_shape, dim, keepdim), 0)
+    chosen = places == spread(indices, input_shape, dim, keepdim)
+    return where(chosen, spread(g, input_shape, dim, keepdim), 0)
 
 
 @mutant("max", "the last of equal elements")

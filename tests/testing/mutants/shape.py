@@ -7,10 +7,9 @@ import math
 import numpy as np
 
 from tinygrad_cnn.core.op import registry
-from tinygrad_cnn.ops.along_dim import gather
 from tinygrad_cnn.ops.diagonals import triu
 from tinygrad_cnn.ops.elementwise import where
-from tinygrad_cnn.ops.reduce import mean, sum
+from tinygrad_cnn.ops.reduce import sum
 from tinygrad_cnn.ops.shape import broadcast_to, flip, permute, reshape
 
 from .catalogue import detached, mutant
@@ -131,10 +130,6 @@ def _(g, index, input_shape):
     return back(g, index, input_shape) / np.maximum(counts, 1)
 
 
-@mutant("getitem_backward", "scales what it takes", rule="g")
-def _(g, index): return registry["getitem"](g, index) * 2
-
-
 @mutant("index_put", "the overwritten elements keep their gradient", rule="input")
 def _(g): return g * 1
 
@@ -164,10 +159,6 @@ def _(input, dim: int, index, src):
 
 @mutant("scatter_add", "the input's elements are lost there", rule="input")
 def _(g, dim, index): return registry["scatter"](g, dim, index, 0)
-
-
-@mutant("scatter_add", "reads the mean instead of its place", rule="src")
-def _(g, dim, index): return gather(g, dim, index) * 0 + mean(g)
 
 
 @mutant("to", "drops the gradient of a cast", rule="input")
