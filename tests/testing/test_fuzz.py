@@ -285,6 +285,11 @@ def test_kinks_are_avoided(x):
     return where(x > 0, x * x, -x)
 
 
+@fuzz_gradients(x=strategies.arrays(dtype=st.sampled_from(["float32", "float64"]), low=0.5))
+def test_float32_is_judged_by_its_own_error(x):
+    return x * x.log()
+
+
 def test_fuzz_gradients_catches_a_wrong_function():
     test = fuzz_gradients(x=strategies.arrays())(lambda x: WrongCube.apply(x))
     with pytest.raises(GradcheckError, match="2/3 times"):

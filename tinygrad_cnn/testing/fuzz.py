@@ -25,7 +25,7 @@ from .diagnosis import (
     short,
 )
 from .draw import LAYOUTS, Draw, bind, laid
-from .numeric import GradcheckError, size_of
+from .numeric import GradcheckError, precision_of, size_of
 from .session import draw_of
 
 Run = Callable[[Sequence[Any]], list[Any]]
@@ -258,6 +258,7 @@ def check_function(
         draw.rng,
         magnitude=max(magnitude, LEAST),
         order=2,
+        precision=precision_of(*points),
     )
     _no_kinks(label, kinks)
     unchanged(label, all_names, before, point)
