@@ -193,21 +193,20 @@ class _Loop:
         named = {item: conftest.oracle_names(item) for item in session.items}
         for mutant in self.found:
             oracles = [item for item in session.items if mutant.op in named[item]]
-            others = [
-                item
-                for item in session.items
-                if item.path == mutant.tests and item not in oracles
-            ]
-            with mutant.applied():
-                for item in oracles + others:
-                    item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
-                    if self.failed:
-                        kind = "oracle" if item in oracles else "test"
-                        self.found[mutant] = f"{kind} `{item.originalname}`"
-                        break
-            self.failed = False
+            own = [item for item in session.items if item.path == mutant.tests]
+            for item in dict.fromkeys(oracles + own):
+                with mutant.applied():
+                    failed = self._fails(item)
+                if failed and not self._fails(item):  # without it, it passes
+                    kind = "oracle" if item in oracles else "test"
+                    self.found[mutant] = f"{kind} `{item.originalname}`"
+                    break
         return True
+
+    def _fails(self, item: pytest.Item) -> bool:
+        self.failed = False
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        return self.failed
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed |= report.failed
-

@@ -247,7 +247,8 @@ def _(running_mean, running_var, mean, var, count, momentum):
 @mutant("channel_sum", "the mean's gradient", rule="input")
 def _(g, input_shape):
     shape = (-1,) + (1,) * (len(input_shape) - 2)
-    return broadcast_to(g.reshape(shape), input_shape) * (input_shape[1] / math.prod(input_shape))
+    share = input_shape[1] / max(math.prod(input_shape), 1)
+    return broadcast_to(g.reshape(shape), input_shape) * share
 
 
 @mutant("channel_dot", "its own operand", rule="other")

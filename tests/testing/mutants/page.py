@@ -46,7 +46,8 @@ the page.
 
 def page(found: Mapping[Mutant, str]) -> str:
     """Return the whole page."""
-    return "\n".join([INTRO.format(count=len(found)), *(section(f, found) for f in FAMILIES)])
+    intro = INTRO.format(count=sum(not mutant.equivalent for mutant in found))
+    return "\n".join([intro, *(section(family, found) for family in FAMILIES)])
 
 
 def section(family: str, found: Mapping[Mutant, str]) -> str:

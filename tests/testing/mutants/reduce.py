@@ -25,7 +25,8 @@ def _(g, input_shape): return broadcast_to(g, input_shape)
 
 @mutant("sum", "the mean's gradient", rule="input")
 def _(g, input_shape, dim, keepdim):
-    return spread(g, input_shape, dim, keepdim) * (math.prod(g.shape) / math.prod(input_shape))
+    share = math.prod(g.shape) / max(math.prod(input_shape), 1)
+    return spread(g, input_shape, dim, keepdim) * share
 
 
 @mutant("sum", "keepdim is ignored")

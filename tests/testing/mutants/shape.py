@@ -49,7 +49,8 @@ def _(input, dims: tuple[int, ...]): return np.flip(input, dims)
 
 @mutant("broadcast_to", "the mean instead of the sum", rule="input")
 def _(g, input_shape):
-    return registry["sum_to_size"](g, input_shape) * (math.prod(input_shape) / math.prod(g.shape))
+    share = math.prod(input_shape) / max(math.prod(g.shape), 1)
+    return registry["sum_to_size"](g, input_shape) * share
 
 
 @mutant("broadcast_to", "sums over new dimensions only", rule="input")
@@ -60,7 +61,8 @@ def _(g, input_shape):
 
 @mutant("sum_to_size", "divides the gradient among them", rule="input")
 def _(g, input_shape):
-    return broadcast_to(g, input_shape) * (math.prod(g.shape) / math.prod(input_shape))
+    share = math.prod(g.shape) / max(math.prod(input_shape), 1)
+    return broadcast_to(g, input_shape) * share
 
 
 @mutant("cat", "each piece has the first one's length", rule="tensors")
