@@ -165,6 +165,7 @@ def _fuzzed(mutant: Mutant) -> str:
 def _tested(mutants: list[Mutant]) -> dict[Mutant, str]:
     loop = _Loop(mutants)
     options = ["-s", "-p", "no:cacheprovider", "-p", "no:terminal", "-o", "addopts="]
+    # an oracle may stand in another file, but names its operation
     own, names = {m.tests for m in mutants}, [f'"{m.op}"' for m in mutants]
     files = [
         str(path)
@@ -175,7 +176,9 @@ def _tested(mutants: list[Mutant]) -> dict[Mutant, str]:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         patch.delenv("PYTEST_ADDOPTS", raising=False)
         patch.setitem(sys.modules, "torch", None)  # an oracle must do without
+        settings.register_profile("outside", settings.default)
         status = pytest.main([*files, *options], plugins=[loop])
+        settings.load_profile("outside")  # conftest loads one
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"pytest ended with {status!r} on {files}")
     return loop.found
