@@ -271,9 +271,10 @@ def arguments(operation: Op[Any, Any]) -> Strategy:
     --------
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn.testing import fuzz_gradients, strategies
-    >>> @fuzz_gradients(strategies.arguments(tg.matmul), examples=5)
-    ... def test_product(input, other):
-    ...     return tg.einsum("...ij,...jk->...ik", input, other)
+    >>> @fuzz_gradients(strategies.arguments(tg.hypot), examples=5)
+    ... def test_length(input, other):
+    ...     return (input * input + other * other).sqrt()
+    >>> test_length()
     """
     return drawn(lambda draw: _arguments(draw, operation))
 
