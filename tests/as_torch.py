@@ -73,6 +73,7 @@ def compare(ours: Any, theirs: Any, *arrays: np.ndarray) -> None:
     """
     import torch
 
+    torch.set_num_threads(1)  # its threads and NumPy's would wait for each other
     mine = [tg.tensor(array, requires_grad=True) for array in arrays]
     other = [torch.tensor(array, requires_grad=True) for array in arrays]
     got, expected = flat(ours(*mine)), flat(theirs(*other))
