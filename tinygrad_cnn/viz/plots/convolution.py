@@ -1,0 +1,365 @@
+"""`convolution`: the window that slides over an image, step by step."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from tinygrad_cnn.core.tensor import as_array
+from tinygrad_cnn.ops._windows import Size, ntuple
+from tinygrad_cnn.ops.conv import conv2d
+from tinygrad_cnn.serialization.files import write_whole
+
+from ._figure import GREY, ORANGE, symmetric
+
+_STEPS = 256
+_CELL = 0.46
+"""Inches."""
+_ADDENDS = 9
+"""A sum of at most so many products is written out."""
+
+
+class Convolution:
+    """A convolution, one step for each number of its output; made by `convolution`.
+
+    In a notebook it shows itself, to be played or stepped through.
+
+    Attributes
+    ----------
+    x, kernel : numpy.ndarray
+        (H, W) with the padding around it, and (KH, KW).
+    windows, products : numpy.ndarray
+        (OH, OW, KH, KW): what lies under the kernel at each step, and times the kernel.
+    output : numpy.ndarray
+        (OH, OW): the sums of the products.
+    figure : matplotlib.figure.Figure
+        The picture of the step drawn last.
+    """
+
+    def __init__(
+        self,
+        x: np.ndarray,
+        kernel: np.ndarray,
+        output: np.ndarray,
+        stride: tuple[int, ...],
+        padding: tuple[int, ...],
+        dilation: tuple[int, ...],
+    ) -> None:
+        self.x = np.pad(x, [(p, p) for p in padding])
+        self.kernel = kernel
+        self.output = output
+        # places in x of the taps (KH, KW) at each step (OH, OW)
+        self._rows, self._columns = (
+            s * np.arange(n)[:, None] + d * np.arange(k)
+            for s, n, d, k in zip(stride, self.output.shape, dilation, kernel.shape, strict=True)
+        )
+        self.windows = self.x[self._rows[:, None, :, None], self._columns[None, :, None, :]]
+        self.products = self.windows * kernel + 0.0  # no -0
+        self.figure = Figure()
+        FigureCanvasAgg(self.figure)
+        self._draw_panels(padding)
+        self.draw(len(self) - 1)
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return self.output.size
+
+    def draw(self, step: int) -> Figure:
+        """Draw a step, counted along the rows of the output, with the output up to there.
+
+        Raises
+        ------
+        IndexError
+            If there is no such step.
+        """
+        if not 0 <= step < len(self):
+            raise IndexError(f"draw: step must be in 0 to {len(self) - 1}, got {step}")
+        row, column = divmod(step, self.output.shape[1])
+        places = [(r, c) for r in self._rows[row] for c in self._columns[column]]
+        for tap, (r, c) in zip(self._taps, places, strict=True):
+            tap.set_xy((c - 0.5, r - 0.5))
+        self._products.show(self.products[row, column])
+        done = np.arange(len(self)).reshape(self.output.shape) <= step
+        self._output.show(np.where(done, self.output, np.nan))
+        self._here.set_xy((column - 0.5, row - 0.5))
+        window, kernel = self.windows[row, column].ravel(), self.kernel.ravel()
+        total = _text(self.output[row, column])
+        if len(kernel) <= _ADDENDS:
+            addends = (f"{_factor(a)}·{_factor(b)}" for a, b in zip(window, kernel, strict=True))
+            self._sum.set_text(f"{' + '.join(addends)} = {total}")
+        else:
+            self._sum.set_text(f"the sum of {len(kernel)} products = {total}")
+        return self.figure
+
+    def save(self, path: str | os.PathLike[str], *, interval: int = 700) -> str:
+        """Write the animation to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            ``.gif`` is an animated picture; ``.html`` a page that needs no network, to be played
+            and stepped through.
+        interval : int
+            Milliseconds from step to step.
+
+        Returns
+        -------
+        str
+            The path.
+
+        Raises
+        ------
+        ValueError
+            If the name has another suffix, or `interval` is no positive integer.
+        """
+        path = Path(path)
+        if not isinstance(interval, int) or interval < 1:
+            raise ValueError(f"save: interval must be an int from 1 on, got {interval!r}")
+        if path.suffix.lower() == ".gif":
+            data = self._gif(interval)
+        elif path.suffix.lower() == ".html":
+            data = self._page(interval).encode()
+        else:
+            raise ValueError(f"save: cannot write {path.name!r}: the name must end in .gif or .html")
+        write_whole(path, data)
+        return str(path)
+
+    def _repr_html_(self) -> str:
+        width, height = self.figure.get_size_inches() * self.figure.dpi
+        page = html.escape(self._page(700))
+        return (
+            f'<iframe srcdoc="{page}" width="{width + 40:.0f}" height="{height + 90:.0f}" '
+            'style="border: 0; max-width: 100%"></iframe>'
+        )
+
+    def _frames(self) -> Iterator[bytes]:
+        for step in range(len(self)):
+            file = io.BytesIO()
+            self.draw(step).savefig(file, format="png", metadata={"Software": None})
+            yield file.getvalue()
+
+    def _gif(self, interval: int) -> bytes:
+        file = io.BytesIO()
+        frames = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in self._frames()]
+        durations = [interval] * (len(frames) - 1) + [3 * interval]  # a rest before it starts anew
+        frames[0].save(
+            file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+        )
+        return file.getvalue()
+
+    def _page(self, interval: int) -> str:
+        images = ",".join(f'"{base64.b64encode(frame).decode()}"' for frame in self._frames())
+        return _PAGE.replace("INTERVAL", str(interval)).replace("IMAGES", images)
+
+    def _draw_panels(self, padding: tuple[int, ...]) -> None:
+        """Lay out the figure, in inches, and draw all that stays the same."""
+        panels = [self.x.shape, self.kernel.shape, self.kernel.shape, self.output.shape]
+        gap, edge = 0.55, 0.2
+        width = sum(columns for _, columns in panels) * _CELL + 3 * gap + 2 * edge
+        height = max(rows for rows, _ in panels) * _CELL + 1.1
+        width = max(width, 4.5)
+        self.figure.set_size_inches(width, height)
+        middle, left = (height + 0.25) / 2, edge
+        axes = []
+        titles = ("input", "kernel", "products", "output")
+        for i, ((rows, columns), title) in enumerate(zip(panels, titles, strict=True)):
+            w, h = columns * _CELL, rows * _CELL
+            ax = self.figure.add_axes(
+                (left / width, (middle - h / 2) / height, w / width, h / height)
+            )
+            ax.set_title(title, fontsize=10)
+            if i:
+                self.figure.text(
+                    (left - gap / 2) / width, middle / height, ("", "×", "=", "sum\n→")[i], fontsize=12,
+                    ha="center", va="center", color=GREY,
+                )  # fmt: skip
+            axes.append(ax)
+            left += w + gap
+        _Cells(axes[0], symmetric(self.x)).show(self.x)
+        _Cells(axes[1], symmetric(self.kernel)).show(self.kernel)
+        self._products = _Cells(axes[2], symmetric(self.products))
+        self._output = _Cells(axes[3], symmetric(self.output))
+        self._taps = [_outline(axes[0]) for _ in range(self.kernel.size)]
+        self._here = _outline(axes[3])
+        if any(padding):
+            size = (n - 2 * p for n, p in zip(self.x.shape, padding, strict=True))
+            rows, columns = size
+            axes[0].add_patch(
+                Rectangle(
+                    (padding[1] - 0.5, padding[0] - 0.5), columns, rows,
+                    fill=False, color="black", lw=1.5, ls="--", zorder=3,
+                )
+            )  # fmt: skip
+            axes[0].set_title("input in its padding", fontsize=10)
+        self._sum = self.figure.text(
+            0.5, 0.16 / height, "", ha="center", va="bottom", fontsize=10, color="black"
+        )
+
+
+class _Cells:
+    """A matrix of numbers on coloured cells."""
+
+    def __init__(self, ax: Axes, scale: dict[str, Any]) -> None:
+        self.ax = ax
+        self.scale = scale
+        self.image: AxesImage | None = None
+        ax.set(xticks=[], yticks=[])
+
+    def show(self, values: np.ndarray) -> None:
+        """Show a matrix; NaN is a cell not filled yet."""
+        if self.image is None:
+            self.image = self.ax.imshow(values, alpha=0.75, **self.scale)
+            rows, columns = values.shape
+            self.texts = [
+                self.ax.text(c, r, "", ha="center", va="center", fontsize=9)
+                for r in range(rows)
+                for c in range(columns)
+            ]
+            for edge in np.arange(1, rows) - 0.5:
+                self.ax.axhline(edge, color="#cccccc", lw=0.6)
+            for edge in np.arange(1, columns) - 0.5:
+                self.ax.axvline(edge, color="#cccccc", lw=0.6)
+        self.image.set_data(values)
+        most = self.scale["vmax"]
+        for text, value in zip(self.texts, values.ravel(), strict=True):
+            text.set_text("" if np.isnan(value) else _text(value))
+            text.set_fontsize(9 if len(text.get_text()) <= 5 else 6.5)
+            text.set_color("white" if abs(value) > 0.7 * most else "black")
+
+
+def _outline(ax: Axes) -> Rectangle:
+    outline = Rectangle((0, 0), 1, 1, fill=False, color=ORANGE, lw=2.5, zorder=4)
+    ax.add_patch(outline)
+    return outline
+
+
+def _text(value: float) -> str:
+    whole = value == round(value) and abs(value) < 1e6
+    return (f"{value:.0f}" if whole else f"{value:.3g}").replace("-", "−")
+
+
+def _factor(value: float) -> str:
+    return f"({_text(value)})" if value < 0 else _text(value)
+
+
+def convolution(
+    x: Any, kernel: Any, stride: Size = 1, padding: Size = 0, dilation: Size = 1
+) -> Convolution:
+    """Show how a convolution computes its output, number by number, as an animation.
+
+    Parameters
+    ----------
+    x : Tensor, array or nested list
+        (H, W), one channel of an image.
+    kernel : Tensor, array or nested list
+        (KH, KW).
+    stride, padding, dilation : int or tuple of int
+        As those of `nn.functional.conv2d`.
+
+    Returns
+    -------
+    Convolution
+        Shows itself in a notebook; ``save("convolution.gif")`` or ``.html`` writes it.
+
+    Raises
+    ------
+    TypeError
+        If something is not of numbers, or an option no integer.
+    ValueError
+        If `x` or `kernel` is no matrix of finite numbers, or there are more than 256 steps.
+    RuntimeError
+        If an option is too small, or the kernel is larger than the padded input.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> steps = tg.viz.convolution([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 0], [0, -1]])
+    >>> len(steps), steps.products[0, 0].tolist(), steps.output.tolist()
+    (4, [[1.0, 0.0], [0.0, -5.0]], [[-4.0, -4.0], [-4.0, -4.0]])
+    """
+    image, window = _matrix("x", x), _matrix("kernel", kernel)
+    steps = ntuple("convolution", "stride", stride, 2, 1)
+    pads = ntuple("convolution", "padding", padding, 2, 0)
+    gaps = ntuple("convolution", "dilation", dilation, 2, 1)
+    output: Any = conv2d(image[None, None], window[None, None], None, steps, pads, gaps)
+    if output.size > _STEPS:
+        raise ValueError(
+            f"convolution: x must be small enough for {_STEPS} steps, got {image.shape}, "
+            f"which takes {output.size:,}"
+        )
+    return Convolution(image, window, output[0, 0], steps, pads, gaps)
+
+
+def _matrix(argument: str, value: Any) -> np.ndarray:
+    array = as_array(value).astype(np.float64)
+    if array.ndim != 2 or array.size == 0 or not np.isfinite(array).all():
+        raise ValueError(
+            f"convolution: {argument} must be a matrix of finite numbers, got shape {array.shape}"
+        )
+    return array
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>A convolution, step by step</title>
+<style>
+  body { margin: 1em auto; max-width: 60em; text-align: center; background: white;
+    font: 16px system-ui, sans-serif }
+  img { max-width: 100% }
+  p { display: flex; gap: .5em; justify-content: center; align-items: center }
+  button { min-width: 2.6em; font-size: 1.1em }
+  input { width: 14em }
+</style>
+<img id="image" alt="The step that is shown: input, kernel, products and output">
+<p>
+  <button id="back" aria-label="step back">◀</button>
+  <button id="play">play</button>
+  <button id="on" aria-label="step forward">▶</button>
+  <input id="step" type="range" min="0" value="0" aria-label="step">
+  <span id="number"></span>
+</p>
+<script>
+  const images = [IMAGES];
+  const [image, back, play, on, step, number] =
+    ["image", "back", "play", "on", "step", "number"].map(id => document.getElementById(id));
+  let timer = null;
+  step.max = images.length - 1;
+  function show(i) {
+    step.value = (i + images.length) % images.length;
+    image.src = "data:image/png;base64," + images[step.value];
+    number.textContent = `${+step.value + 1} of ${images.length}`;
+  }
+  function stop() { clearInterval(timer); timer = null; play.textContent = "play"; }
+  function toggle() {
+    if (timer !== null) return stop();
+    timer = setInterval(() => show(+step.value + 1), INTERVAL);
+    play.textContent = "pause";
+  }
+  play.onclick = toggle;
+  back.onclick = () => { stop(); show(+step.value - 1); };
+  on.onclick = () => { stop(); show(+step.value + 1); };
+  step.oninput = () => { stop(); show(+step.value); };
+  document.onkeydown = event => {
+    if (event.target !== document.body) return;
+    if (event.key === "ArrowLeft") back.onclick();
+    if (event.key === "ArrowRight") on.onclick();
+    if (event.key === " ") { event.preventDefault(); toggle(); }
+  };
+  show(0);
+</script>
+"""
