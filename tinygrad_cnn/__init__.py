@@ -399,11 +399,14 @@ from .random import (
 
 if TYPE_CHECKING:
     from . import (
+        accelerator as accelerator,
         autograd as autograd,
+        backends as backends,
         cuda as cuda,
         datasets as datasets,
         distributed as distributed,
         func as func,
+        hub as hub,
         jit as jit,
         linalg as linalg,
         models as models,
@@ -426,7 +429,7 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("autograd", "cuda", "datasets", "distributed", "func", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
+_SUBMODULES = ("accelerator", "autograd", "backends", "cuda", "datasets", "distributed", "func", "hub", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
 _HOMES = {"save": "serialization", "load": "serialization", "summary": "utils"}
 
 

@@ -79,7 +79,7 @@ def test_training_program_agrees(capsys):
     modules, models = both("training", "Net(dropout=0.0)")
     losses, printed = [], []
     for module, model in zip(modules, models, strict=True):
-        args = module.parse(["--dropout", "0", "--lr", "0.3", "--no-cuda"])
+        args = module.parse(["--dropout", "0", "--lr", "0.3", "--no-accel"])
         losses.append(module.run(args, model, shuffle=False)[0])
         printed.append(capsys.readouterr().out)
     np.testing.assert_allclose(*losses, rtol=1e-3)
@@ -134,3 +134,10 @@ def test_stochastic_depth():
     model.eval()
     assert model(images).equal(model(images))
     assert repr(model.depth) == "StochasticDepth(p=0.5)"
+
+
+def test_what_would_download_says_so():
+    with pytest.raises(RuntimeError, match=r"fetch https://example.org/wide_resnet\.pth yourself"):
+        ours("residual").wide_resnet(pretrained=True)
+    with pytest.raises(RuntimeError, match="fetch some://where yourself"):
+        ours("efficient").with_weights(tg.nn.Identity(), "some://where")

@@ -145,11 +145,6 @@ def relu(input: Array, inplace: bool = False) -> Tensor:
     return activation.relu(input)
 
 
-def relu_(input: Tensor) -> Tensor:
-    """Set `input` to ``max(input, 0)`` in place."""
-    return input.relu_()
-
-
 def leaky_relu(input: Array, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """Return `input` where it is positive, and ``negative_slope * input`` elsewhere.
 

@@ -6,6 +6,7 @@ from collections import namedtuple
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils import model_zoo
 
 Settings = namedtuple('Settings', ['momentum', 'epsilon', 'image_size', 'survival'])
 Settings.__new__.__defaults__ = (None,) * len(Settings._fields)
@@ -118,6 +119,11 @@ class MBConv(nn.Module):
                 x = drop_sample(x, p=drop, training=self.training)
             x = x + inputs
         return x
+
+
+def with_weights(model, url):
+    model.load_state_dict(model_zoo.load_url(url))
+    return model
 
 
 class EfficientNet(nn.Module):

@@ -4,6 +4,7 @@ from typing import Any, Callable, List, Optional, Type, Union
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch.hub import load_state_dict_from_url
 
 
 class Excite(nn.Module):
@@ -71,7 +72,7 @@ class Narrow(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.body(x)
         out += x if self.around is None else self.around(x)
-        return nn.functional.relu_(out)
+        return out.relu_()
 
 
 class ResNet(nn.Module):
@@ -123,8 +124,12 @@ def resnext(**kwargs: Any) -> ResNet:
     return ResNet(Narrow, [1, 2], **kwargs)
 
 
-def wide_resnet(**kwargs: Any) -> ResNet:
-    return ResNet(Narrow, [2, 1], zero_last=True, width=2, **kwargs)
+def wide_resnet(pretrained: bool = False, progress: bool = True, **kwargs: Any) -> ResNet:
+    model = ResNet(Narrow, [2, 1], zero_last=True, width=2, **kwargs)
+    if pretrained:
+        state_dict = load_state_dict_from_url('https://example.org/wide_resnet.pth', progress=progress)
+        model.load_state_dict(state_dict)
+    return model
 
 
 def dilated() -> ResNet:

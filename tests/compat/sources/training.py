@@ -3,6 +3,7 @@ from __future__ import print_function
 import argparse
 
 import torch
+import torch.backends.cudnn as cudnn
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import optim
@@ -84,7 +85,7 @@ def parse(argv=None):
     parser.add_argument('--lr', type=float, default=1.0)
     parser.add_argument('--gamma', type=float, default=0.7)
     parser.add_argument('--dropout', type=float, default=0.1)
-    parser.add_argument('--no-cuda', action='store_true', default=False)
+    parser.add_argument('--no-accel', action='store_true', default=False)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--log-interval', type=int, default=2, metavar='N')
     parser.add_argument('--save-model', metavar='FILE')
@@ -92,9 +93,14 @@ def parse(argv=None):
 
 
 def run(args, model, shuffle=True):
-    use_cuda = not args.no_cuda and torch.cuda.is_available()
-    device = torch.device('cuda' if use_cuda else 'cpu')
-    kwargs = {'num_workers': 1, 'pin_memory': True} if use_cuda else {}
+    use_accel = not args.no_accel and torch.accelerator.is_available()
+    use_mps = not args.no_accel and torch.backends.mps.is_available()
+    if use_accel:
+        device = torch.accelerator.current_accelerator()
+    else:
+        device = torch.device('cuda' if torch.cuda.is_available() and not args.no_accel else 'cpu')
+    kwargs = {'num_workers': 1, 'pin_memory': True} if use_accel and not use_mps else {}
+    cudnn.benchmark = False
     loader = DataLoader(Corners(128), batch_size=args.batch_size, shuffle=shuffle, **kwargs)
     held_out = torch.utils.data.DataLoader(Corners(40, seed=1), batch_size=25, **kwargs)
 
