@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .diff import diff as diff
+from .findings import Finding as Finding, check as check, why_no_grad as why_no_grad
 from .graph import Graph as Graph, draw as draw
+from .snapshot import Snapshot as Snapshot, trace as trace
+from .view import View as View
 
 if TYPE_CHECKING:
     from .plots.convolution import convolution as convolution
@@ -26,7 +30,18 @@ _PLOTS = {
 }
 """The modules of what needs matplotlib, which is imported when it is first asked for."""
 
-__all__ = ["Graph", "draw", *_PLOTS]
+__all__ = [
+    "Finding",
+    "Graph",
+    "Snapshot",
+    "View",
+    "check",
+    "diff",
+    "draw",
+    "trace",
+    "why_no_grad",
+    *_PLOTS,
+]
 
 
 def __getattr__(name: str) -> Any:

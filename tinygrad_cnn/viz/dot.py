@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from .labels import sizes
-from .snapshot import Edge, Kind, Snapshot, Vertex
+from .labels import size, sizes
+from .snapshot import Edge, Kind, Vertex
+from .view import Box, View
 
-_FONT = "Helvetica,Arial,sans-serif"
+FONT = "Helvetica,Arial,sans-serif"
 GRAPH_STYLE = {
-    "fontname": _FONT,
+    "fontname": FONT,
     "fontsize": "10",
     "fontcolor": "#555555",
     "nodesep": "0.25",
     "ranksep": "0.35",
+    "newrank": "true",
 }
 NODE_STYLE = {
-    "fontname": _FONT,
+    "fontname": FONT,
     "fontsize": "11",
     "height": "0.3",
     "margin": "0.13,0.06",
     "style": "filled",
 }
 EDGE_STYLE = {
-    "fontname": _FONT,
+    "fontname": FONT,
     "fontsize": "9",
     "color": "#666666",
     "fontcolor": "#444444",
@@ -38,47 +41,133 @@ _STYLES: dict[Kind, str] = {
     "input": 'shape=ellipse fillcolor="#c9ecdc" color="#00734f"',
     "data": 'shape=ellipse style="filled,dashed" fillcolor="#f4f4f4" color="#666666"',
     "output": 'shape=box peripheries=2 fillcolor="#f6dcea" color="#a8477f"',
+    "module": 'shape=folder fillcolor="#e6ebf0" color="#44546a"',
 }
 _UNTITLED: dict[Kind, str] = {"data": "constant", "output": "output"}
 _FRAME = 'labeljust=l style=rounded color="#aaaaaa"'
-_LEGEND: dict[Kind, str] = {
-    "parameter": "parameter",
-    "input": "input that requires grad",
-    "data": "data, no gradient",
-    "operation": "operation",
-    "output": "output",
+_LEGEND: dict[Kind, tuple[str, str]] = {  # as tables can show the outlines above
+    "parameter": ('color="#a86400" bgcolor="#fbe3b5"', "parameter"),
+    "input": ('style="rounded" color="#00734f" bgcolor="#c9ecdc"', "input that requires grad"),
+    "data": ('style="rounded,dashed" color="#666666" bgcolor="#f4f4f4"', "data, no gradient"),
+    "operation": ('style="rounded" color="#0072b2" bgcolor="#dcebf7"', "operation"),
+    "module": ('border="2" color="#44546a" bgcolor="#e6ebf0"', "several operations"),
+    "output": ('border="3" color="#a8477f" bgcolor="#f6dcea"', "output"),
 }
+_SCALES: dict[str, tuple[str, Any]] = {
+    "grad_norm": ("‖gradient‖", lambda amount: f"{amount:.2g}"),
+    "bytes": ("kept for backward", size),
+}
+_RED = "#c8102e"
+_MARKS = {
+    "first": f'color="{_RED}" penwidth=4',
+    "trail": f'color="{_RED}" penwidth=2',
+    "warning": f'color="{_RED}" penwidth=2 style="filled,dashed"',
+    "added": 'color="#00734f" penwidth=3',
+    "removed": f'color="{_RED}" penwidth=3 style="filled,dashed"',
+    "changed": 'color="#a86400" penwidth=3 style="filled,dotted"',
+}
+_DIFFERENCES = {"added": "+ only in the second", "removed": "− only in the first", "changed": "≠ differs"}
+# of one hue from light to dark, so that they stay in order for everybody and in print
+_SHADES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c")
 
 
-def statements(snapshot: Snapshot, legend: bool) -> list[str]:
-    """Return the lines of DOT between the braces: vertices in nested frames, then edges.
+def statements(view: View) -> list[str]:
+    """Return the lines of DOT between the braces: boxes in nested frames, edges, a legend.
 
-    Vertex number 7 is called ``n7``, frame number 2 ``cluster_2``. A frame around one operation
+    Box number 7 is called ``n7``, frame number 2 ``cluster_2``. A frame around one operation
     alone is not drawn: its path stands in the operation's box.
     """
-    return [
-        *_frame(snapshot, _contents(snapshot), _columns(snapshot), 0),
-        *_edges(snapshot),
-        *(_legend(snapshot) if legend else ()),
-    ]
+    writer = _Writer(view)
+    lines = [] if view.direction == "TB" else [f"\trankdir={view.direction}\n"]
+    lines.extend(writer.frame(0))
+    lines.extend(writer.edges())
+    if view.legend:
+        lines.append(_scale(view.color, *writer.levels) if writer.levels else _legend(view))
+    if view.notes:  # at the end, as subgraphs that follow would inherit it
+        notes = _quoted(" · ".join(view.notes))
+        lines.append(f"\tlabel={notes} labelloc=b\n")
+    return lines
 
 
-def _contents(snapshot: Snapshot) -> list[list[tuple[str, int]]]:
-    """Return what stands in each frame, ("vertex", 7) or ("frame", 2), in the snapshot's order."""
-    contents: list[list[tuple[str, int]]] = [[] for _ in snapshot.frames]
+class _Writer:
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.contents = contents(view)
+        self.columns = _columns(view)
+        amounts = [box.amount for box in view.boxes if box.amount] if view.color != "op" else []
+        finite = [amount for amount in amounts if amount < math.inf]
+        self.levels = (min(finite), max(finite)) if finite else None
+
+    def frame(self, outer: int, indent: str = "\t") -> Iterator[str]:
+        """Yield the lines of what stands in the frame number `outer`."""
+        for what, number, path in self.contents[outer]:
+            if what == "frame":
+                yield f"{indent}subgraph cluster_{number} {{\n"
+                yield f"{indent}\tlabel={_quoted(self.view.labels[number])} {_FRAME}\n"
+                yield from self.frame(number, f"{indent}\t")
+                yield f"{indent}}}\n"
+            else:
+                box = self.view.boxes[number]
+                label = _quoted(box_label(box, path))
+                column = f" group={self.columns[number]}" if number in self.columns else ""
+                yield f"{indent}n{number} [label={label} {self.style(box)}{column}]\n"
+
+    def style(self, box: Box) -> str:
+        style = _STYLES[box.vertex.kind]
+        if self.levels:
+            fill, ink = _shade(box.amount, *self.levels)
+            style = f'{style} fillcolor="{fill}" fontcolor="{ink}"'
+        return f"{style} {_MARKS[box.mark]}" if box.mark else style
+
+    def edges(self) -> Iterator[str]:
+        """Yield the edges; those between operations are kept short and straight.
+
+        An edge into a frame is long enough to pass the row of parameters in it. So a chain of
+        layers goes straight down.
+        """
+        boxes = self.view.boxes
+        fed = {e.head for e in self.view.edges if boxes[e.tail].vertex.kind == "parameter"}
+        for edge in self.view.edges:
+            tail, head = boxes[edge.tail].vertex, boxes[edge.head].vertex
+            text = edge_label(edge, tail)
+            attributes = [f"label={_quoted(f' {text}')}"] if text else []
+            if tail.kind in ("operation", "module"):
+                attributes.append("weight=4")
+                if edge.head in fed and tail.frame != head.frame:
+                    attributes.append("minlen=2")
+            marks = {boxes[edge.tail].mark, boxes[edge.head].mark}
+            if boxes[edge.head].mark == "trail" and marks <= {"first", "trail"}:
+                attributes.append(f'color="{_RED}" penwidth=2')
+            suffix = f" [{' '.join(attributes)}]" if attributes else ""
+            yield f"\tn{edge.tail} -> n{edge.head}{suffix}\n"
+
+
+def contents(view: View) -> list[list[tuple[str, int, str]]]:
+    """Return what stands in each frame, in the view's order.
+
+    That is ("frame", 2, "") or ("box", 7, ""); ("box", 7, "features.0") where the box stands for
+    the frame around it, which has nothing else.
+    """
+    inside: list[list[tuple[str, int, str]]] = [[] for _ in view.frames]
     placed = {0}
-    for number, vertex in enumerate(snapshot.vertices):
-        frame = vertex.frame
+    for number, box in enumerate(view.boxes):
+        frame = box.vertex.frame
         while frame not in placed:
             placed.add(frame)
-            parent = snapshot.frames[frame].parent
-            contents[parent].append(("frame", frame))
+            parent = view.frames[frame].parent
+            inside[parent].append(("frame", frame, ""))
             frame = parent
-        contents[vertex.frame].append(("vertex", number))
-    return contents
+        inside[box.vertex.frame].append(("box", number, ""))
+    for entries in inside:
+        for i, (what, number, _) in enumerate(entries):
+            if what == "frame" and len(inside[number]) == 1 and inside[number][0][0] == "box":
+                alone = inside[number][0][1]
+                closed = view.boxes[alone].vertex.kind == "module"  # and says its path
+                entries[i] = ("box", alone, "" if closed else view.frames[number].path)
+    return inside
 
 
-def _columns(snapshot: Snapshot) -> dict[int, int]:
+def _columns(view: View) -> dict[int, int]:
     """Return for each vertex of a straight line the line's first vertex.
 
     A line goes from an operation's first input that is itself an operation's result, but from
@@ -87,8 +176,8 @@ def _columns(snapshot: Snapshot) -> dict[int, int]:
     columns: dict[int, int] = {}
     before: set[int] = set()
     after: set[int] = set()
-    for edge in snapshot.edges:
-        if snapshot.vertices[edge.tail].kind == "operation" and edge.head not in before:
+    for edge in view.edges:
+        if view.boxes[edge.tail].vertex.kind in ("operation", "module") and edge.head not in before:
             before.add(edge.head)
             if edge.tail not in after:
                 after.add(edge.tail)
@@ -96,93 +185,78 @@ def _columns(snapshot: Snapshot) -> dict[int, int]:
     return columns
 
 
-def _frame(
-    snapshot: Snapshot,
-    contents: list[list[tuple[str, int]]],
-    columns: dict[int, int],
-    outer: int,
-    indent: str = "\t",
-) -> Iterator[str]:
-    """Yield the lines of what stands in the frame number `outer`."""
-    for what, number in contents[outer]:
-        path = ""
-        if what == "frame":
-            path = snapshot.frames[number].path
-            if len(contents[number]) > 1 or contents[number][0][0] == "frame":
-                yield f"{indent}subgraph cluster_{number} {{\n"
-                yield f"{indent}\tlabel={_quoted(path)} {_FRAME}\n"
-                yield from _frame(snapshot, contents, columns, number, f"{indent}\t")
-                yield f"{indent}}}\n"
-                continue
-            _, number = contents[number][0]  # one operation alone
-        vertex = snapshot.vertices[number]
-        label = _quoted(_label(vertex, path))
-        column = f" group={columns[number]}" if number in columns else ""
-        yield f"{indent}n{number} [label={label} {_STYLES[vertex.kind]}{column}]\n"
-
-
-def _edges(snapshot: Snapshot) -> Iterator[str]:
-    """Yield the edges; those between operations are kept short and straight.
-
-    An edge into a frame is long enough to pass the row of parameters in it. So a chain of layers
-    goes straight down.
-    """
-    vertices = snapshot.vertices
-    fed = {edge.head for edge in snapshot.edges if vertices[edge.tail].kind == "parameter"}
-    for edge in snapshot.edges:
-        tail, head = vertices[edge.tail], vertices[edge.head]
-        text = _edge_label(edge, tail)
-        attributes = [f"label={_quoted(text)}"] if text else []
-        if tail.kind == "operation":
-            attributes.append("weight=4")
-            if edge.head in fed and tail.frame != head.frame:
-                attributes.append("minlen=2")
-        suffix = f" [{' '.join(attributes)}]" if attributes else ""
-        yield f"\tn{edge.tail} -> n{edge.head}{suffix}\n"
-
-
-def _label(vertex: Vertex, path: str) -> str:
+def box_label(box: Box, path: str) -> str:
+    """Return what a box says, line by line; `path` is that of a module which is this box alone."""
+    vertex = box.vertex
     title = vertex.title or _UNTITLED.get(vertex.kind, "")
     name = title
     lines = []
-    if vertex.kind == "operation":
+    if vertex.kind in ("operation", "module"):
         lines = [title, f"({path})"] if path else [title]
         name = vertex.name
-    if vertex.value is not None:
-        known = _short(vertex.value)
+    item = None if vertex.value is None else vertex.value.item
+    if item is not None:
+        known = _short(item)
         lines.append(f"{name} = {known}" if name else f"= {known}" if lines else known)
     elif name:
         lines.append(name)
-    if vertex.kind != "operation" and vertex.value is None and vertex.shape is not None:
+    if vertex.kind != "operation" and item is None and vertex.shape is not None:
         floating = vertex.dtype is None or vertex.dtype.kind == "f"
         lines.append(sizes(vertex.shape) + ("" if floating else f" {vertex.dtype}"))
     if vertex.grad is not None:
-        lines.append(f"grad {_short(vertex.grad)}")
-    return "\n".join(lines)
+        grad = vertex.grad
+        lines.append(f"grad {_short(grad.item)}" if grad.size == 1 else f"‖gradient‖ {grad.norm:.2g}")
+    if vertex.mark:
+        lines.append(_DIFFERENCES[vertex.mark])
+    return "\n".join((*lines, *box.lines))
 
 
-def _edge_label(edge: Edge, tail: Vertex) -> str:
+def edge_label(edge: Edge, tail: Vertex) -> str:
     """Return the shape, unless the vertex at the tail says it."""
-    shape = sizes(edge.shape) if edge.shape and tail.kind == "operation" else ""
-    return f"{edge.output} {shape}".strip()
+    shown = edge.shape and tail.kind in ("operation", "module")
+    return f"{edge.output} {sizes(edge.shape or ()) if shown else ''}".strip()
 
 
 def _short(number: Any) -> str:
     return f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
-def _legend(snapshot: Snapshot) -> Iterator[str]:
-    present = {vertex.kind for vertex in snapshot.vertices}
-    kinds = [kind for kind in _LEGEND if kind in present]
-    if len(kinds) < 2:
-        return
-    yield "\tsubgraph cluster_legend {\n"
-    yield '\t\tstyle=invis node [fontsize=9 height=0.2 margin="0.08,0.03"]\n'
-    for kind in kinds:
-        yield f"\t\tlegend_{kind} [label={_quoted(_LEGEND[kind])} {_STYLES[kind]}]\n"
-    chain = " -> ".join(f"legend_{kind}" for kind in kinds)
-    yield f"\t\t{chain} [style=invis]\n"
-    yield "\t}\n"
+def _scale(color: str, low: float, high: float) -> str:
+    """Return a legend of the scale's shades, from the least amount to the most."""
+    steps = 5 if high > low else 1
+    title, say = _SCALES[color]
+    cells = []
+    for i in range(steps):
+        tick = low * (high / low) ** (i / max(steps - 1, 1))
+        fill, ink = _shade(tick, low, high)
+        cells.append(f'<td bgcolor="{fill}"><font color="{ink}">{say(tick)}</font></td>')
+    return _table([f'<td colspan="{steps}" border="0">{title}</td>', "".join(cells)], 'border="1"')
+
+
+def _legend(view: View) -> str:
+    """Return a legend of the kinds of box that there are; nothing of one alone."""
+    present = {box.vertex.kind for box in view.boxes}
+    rows = []
+    for kind, (style, words) in _LEGEND.items():
+        if kind in present:
+            key = f'<table cellspacing="0" cellborder="0" {style}><tr><td> {words} </td></tr></table>'
+            rows.append(f"<td>{key}</td>")
+    return _table(rows, 'border="0"') if len(rows) > 1 else ""
+
+
+def _table(rows: list[str], cell: str) -> str:
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    table = f'<table border="0" cellspacing="0" cellpadding="2" {cell.replace("border", "cellborder")}>'
+    return f"\tlegend [label=<{table}{body}</table>> shape=plain style=\"\" fontsize=9]\n"
+
+
+def _shade(amount: float | None, low: float, high: float) -> tuple[str, str]:
+    """Return a fill and an ink on a logarithmic scale: white where it is 0 or unknown."""
+    if not amount or not amount < math.inf:
+        return "#ffffff", "#000000"
+    position = math.log(amount / low) / math.log(high / low) if high > low else 0.5
+    level = round(position * (len(_SHADES) - 1))
+    return _SHADES[level], "#ffffff" if level >= len(_SHADES) - 2 else "#000000"
 
 
 def _quoted(text: str) -> str:

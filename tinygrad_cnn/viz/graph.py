@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
+import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import sysconfig
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +19,19 @@ from tinygrad_cnn.nn.module import Module
 
 from . import dot
 from .snapshot import trace
+from .view import View
 
 _RENDERED = (".svg", ".png", ".pdf")
 _TEXT = (".dot", ".gv", "")
+_MOST_PIXELS = 25e6
+_DPI = 96
 _NO_DOT = (
     "the program `dot` of graphviz is not installed (or not on PATH). Install it by one of:\n"
     "    sudo apt-get install graphviz      (Debian, Ubuntu)\n"
     "    brew install graphviz              (macOS)\n"
     "    winget install graphviz            (Windows)\n"
     "    conda install -c conda-forge graphviz\n"
+    "    pip install graphviz-pure          (anywhere; SVG and PNG, no PDF)\n"
     'Without it, save("graph.dot") and .source give the graph as DOT text, which any graphviz '
     "viewer shows."
 )
@@ -41,6 +48,16 @@ class Graph(graphviz.Digraph):
         The drawing as DOT text.
     """
 
+    @classmethod
+    def of(cls, view: View) -> Graph:
+        """Return the drawing of a view."""
+        return cls(
+            graph_attr=dot.GRAPH_STYLE,
+            node_attr=dot.NODE_STYLE,
+            edge_attr=dot.EDGE_STYLE,
+            body=dot.statements(view),
+        )
+
     def save(
         self,
         filename: str | os.PathLike[str] | None = None,
@@ -53,8 +70,9 @@ class Graph(graphviz.Digraph):
         Parameters
         ----------
         filename : path
-            ``.svg``, ``.png`` and ``.pdf`` are rendered by the program ``dot``; ``.dot``, ``.gv``
-            and names without a suffix get DOT text, which needs no program.
+            ``.svg``, ``.png`` and ``.pdf`` are rendered by the program ``dot`` (or the pip package
+            graphviz-pure, but no PDF); ``.dot``, ``.gv`` and names without a suffix get DOT text,
+            which needs no program. PNG has 25 megapixels at most.
         directory, skip_existing
             As in `graphviz.Digraph.save`.
 
@@ -68,7 +86,7 @@ class Graph(graphviz.Digraph):
         ValueError
             If the name has another suffix.
         RuntimeError
-            If ``dot`` is needed and not installed.
+            If a program is needed and none is installed.
         """
         path = Path(self.directory if directory is None else directory, filename or self.filename)
         suffix = path.suffix.lower()
@@ -77,50 +95,84 @@ class Graph(graphviz.Digraph):
                 f"save: cannot write {path.name!r}: the name must end in .svg, .png, .pdf or .dot"
             )
         if not (skip_existing and path.exists()):
-            rendered = suffix in _RENDERED
-            _write(path, self.pipe(suffix[1:]) if rendered else self.source.encode())
+            if suffix == ".png":
+                content = self._png()
+            else:
+                content = self.pipe(suffix[1:]) if suffix in _RENDERED else self.source.encode()
+            write(path, content)
         return str(path)
 
-    def pipe(self, *args: Any, **kwargs: Any) -> Any:
+    def pipe(self, format: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Return the rendered drawing; see `graphviz.Digraph.pipe`."""
-        with _explained():
-            return super().pipe(*args, **kwargs)
+        try:
+            return super().pipe(format, *args, **kwargs)
+        except graphviz.ExecutableNotFound as error:
+            encoding = kwargs.get("encoding")
+            rendered = _render_without_dot(self.source, format or self.format)
+            if rendered is None:
+                error.args = (_NO_DOT,)
+                raise
+            return rendered if encoding is None else rendered.decode(encoding)
 
     def render(self, *args: Any, **kwargs: Any) -> Any:
-        """Save the source and render it; see `graphviz.Digraph.render`."""
-        with _explained():
+        """Save the source and render it with ``dot``; see `graphviz.Digraph.render`."""
+        try:
             return super().render(*args, **kwargs)
+        except graphviz.ExecutableNotFound as error:
+            error.args = (_NO_DOT,)
+            raise
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
         """Return SVG for notebooks, and DOT text with a reason where it cannot be made."""
         try:
             return super()._repr_mimebundle_(include, exclude)
-        except (graphviz.ExecutableNotFound, subprocess.CalledProcessError, OSError) as error:
+        except Exception as error:  # whatever it is, a notebook shows the text rather than fail
             reason = "".join(f"// {line}\n" for line in str(error).splitlines())
             return {"text/plain": reason + self.source}
 
+    def _png(self) -> bytes:
+        """Return PNG of no more than `_MOST_PIXELS`."""
+        header = self.pipe("svg", encoding="utf-8")
+        width, height = (float(n) for n in re.findall(r'<svg width="(.+?)pt" height="(.+?)pt"', header)[0])
+        pixels = width * height * (_DPI / 72) ** 2
+        if pixels <= _MOST_PIXELS:
+            return self.pipe("png")
+        smaller = self.copy()
+        smaller.graph_attr["dpi"] = str(int(_DPI * (_MOST_PIXELS / pixels) ** 0.5))
+        warnings.warn(
+            f"the drawing has {pixels / 1e6:,.0f} megapixels and is saved with "
+            f"{_MOST_PIXELS / 1e6:.0f}: save as .svg, or show less: view(depth=1)",
+            stacklevel=3,
+        )
+        return smaller.pipe("png")
+
 
 def draw(
-    tensors: Tensor | Sequence[Tensor],
+    tensors: Tensor | Sequence[Tensor] | Module,
+    example: Any = None,
     *,
     model: Module | None = None,
     params: Mapping[str, Tensor] | None = None,
     legend: bool = True,
+    **options: Any,
 ) -> Graph:
     """Draw the recorded graph that made `tensors`, from the data at the top to them at the bottom.
 
     Every operation is a box with its name and options, every arrow a tensor with its shape, every
-    module that ran a frame around its operations. Parameters, other inputs that require grad,
-    data that gets no gradient, and outputs differ in colour and outline. Tensors of one element
-    show their value, and after backward their gradient. Drawing changes nothing.
+    module that ran a frame around its operations. Parameters stand in the operation that takes
+    them; other inputs that require grad, data that gets no gradient, and outputs differ in colour
+    and outline. Tensors of one element show their value, and after backward their gradient. What
+    `check` finds is marked. Drawing changes nothing.
 
     The graph keeps only what backward needs. So the result of an operation shows its value where
     `params` has it (or while a rule keeps it), and data shows its shape until backward frees it.
 
     Parameters
     ----------
-    tensors : Tensor or sequence of Tensor
-        Such as the loss.
+    tensors : Tensor, sequence of Tensor or Module
+        Such as the loss; or a model, to draw what it does with `example`.
+    example : Tensor or tuple of Tensor, optional
+        The input of a model.
     model : Module, optional
         Its parameters and buffers are shown with their names, such as ``features.0.weight``.
     params : mapping of str to Tensor, optional
@@ -128,6 +180,9 @@ def draw(
         these leaves count as parameters, as an `nn.Parameter` always does.
     legend : bool
         Say what the colours mean.
+    **options
+        As for `tinygrad_cnn.viz.selection.select`: ``depth``, ``fold_repeats``, ``color``,
+        ``direction``, ``focus``. For its ``params``, use `trace`.
 
     Returns
     -------
@@ -138,7 +193,7 @@ def draw(
     Raises
     ------
     TypeError
-        If something else than Tensors is given.
+        If something else than Tensors or a model is given.
     RuntimeError
         If there is no graph: the tensor does not require grad.
 
@@ -160,48 +215,32 @@ def draw(
         n2 -> n3 [weight=4]
     }
     """
-    roots = _checked(tensors)
-    names = dict(params or {})
-    parameters = list(names.values()) if model is None else []
-    if model is not None:
-        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-            names.setdefault(name, tensor)
-    return Graph(
-        graph_attr=dot.GRAPH_STYLE,
-        node_attr=dot.NODE_STYLE,
-        edge_attr=dot.EDGE_STYLE,
-        body=dot.statements(trace(roots, names, parameters), legend),
+    if isinstance(tensors, Module):
+        model = tensors
+        if example is None:
+            raise TypeError("draw: a model needs an example of its input: draw(model, example)")
+        made: Any = model(*example) if isinstance(example, tuple) else model(example)
+    else:
+        made = tensors
+    return trace(made, model, params).view(legend=legend, **options).to_graphviz()
+
+
+def _render_without_dot(source: str, format: str) -> bytes | None:
+    """Return what the pip package graphviz-pure makes of DOT text; None without it, or of PDF."""
+    program = shutil.which("graphviz-pure") or shutil.which(
+        "graphviz-pure", path=sysconfig.get_path("scripts")
     )
+    if program is None or format not in ("svg", "png"):
+        return None
+    text = source.replace(dot.FONT, "Arial")  # a font that it knows
+    done = subprocess.run([program, "-q", f"-T{format}"], input=text.encode(), capture_output=True)
+    if done.returncode:
+        raise RuntimeError(f"graphviz-pure failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
 
 
-def _checked(tensors: Any) -> list[Tensor]:
-    roots = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
-    if not roots:
-        raise RuntimeError("draw: no tensors given")
-    for i, root in enumerate(roots):
-        if not isinstance(root, Tensor):
-            raise TypeError(
-                f"draw: expected a Tensor or a sequence of Tensors, got {type(root).__name__}"
-            )
-        if not root.requires_grad:
-            which = "the tensor" if len(roots) == 1 else f"tensor {i}"
-            raise RuntimeError(
-                f"draw: {which} has no recorded graph: it does not require grad, because nothing "
-                "that made it does, or because it was made under no_grad() or detached"
-            )
-    return roots
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except graphviz.ExecutableNotFound as error:
-        error.args = (_NO_DOT,)
-        raise
-
-
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

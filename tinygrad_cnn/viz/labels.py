@@ -74,6 +74,41 @@ def sizes(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
+def within(path: str, outer: str) -> bool:
+    """Return whether a module's path is `outer` or inside it."""
+    return not outer or path == outer or path.startswith(f"{outer}.")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as in ``1.5 MB``."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:,.3g} GB"
+
+
+def text(value: Any) -> str:
+    """Return an option's value in a few characters."""
+    if isinstance(value, (tuple, list)):
+        inner = ", ".join(map(text, value))
+        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
+    if isinstance(value, slice):
+        ends = ("" if end is None else text(end) for end in (value.start, value.stop))
+        return ":".join(ends) + ("" if value.step is None else f":{text(value.step)}")
+    if isinstance(value, (np.ndarray, Tensor)):
+        return f"array {sizes(value.shape)}" if value.ndim else text(value.item())
+    if value is Ellipsis:
+        return "…"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, type):
+        return np.dtype(value).name if issubclass(value, np.generic) else value.__name__
+    if isinstance(value, np.dtype):
+        return value.name
+    return re.sub(r"\s+", " ", str(value))
+
+
 def _kernel(node: Node) -> str:
     for i, parent in enumerate(node.parents):
         if argument_name(node, i) == "weight":
@@ -109,30 +144,10 @@ def _option(name: str, value: Any, plane: bool) -> str:
             value = value[0]
         elif name in _SPATIAL or name.endswith("size"):
             value = sizes(value)
-    text = _text(value)
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST - 1]}…"
-    return f"{_WORDS.get(name, name)} {text}".lstrip()
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        inner = ", ".join(map(_text, value))
-        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
-    if isinstance(value, slice):
-        ends = ("" if end is None else _text(end) for end in (value.start, value.stop))
-        return ":".join(ends) + ("" if value.step is None else f":{_text(value.step)}")
-    if isinstance(value, (np.ndarray, Tensor)):
-        return f"array {sizes(value.shape)}" if value.ndim else _text(value.item())
-    if value is Ellipsis:
-        return "…"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, type):
-        return np.dtype(value).name if issubclass(value, np.generic) else value.__name__
-    if isinstance(value, np.dtype):
-        return value.name
-    return re.sub(r"\s+", " ", str(value))
+    words = text(value)
+    if len(words) > _LONGEST:
+        words = f"{words[: _LONGEST - 1]}…"
+    return f"{_WORDS.get(name, name)} {words}".lstrip()
 
 
 def _same(value: Any, default: Any) -> bool:
