@@ -1,9 +1,9 @@
-"""The pictures of `train_lenet.py`."""
+"""The pictures of the training programs."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def curves(losses: Sequence[float], accuracies: Sequence[Sequence[float]], path:
     errors = np.maximum(1 - np.array(accuracies), 1e-4)
     epochs = np.arange(1, count + 1)
     for values, colour, name in zip(
-        errors.T, (BLUE, ORANGE), ("in training, shifted", "held out"), strict=True
+        errors.T, (BLUE, ORANGE), ("in training, augmented", "held out"), strict=True
     ):
         right.plot(epochs, values, color=colour, lw=1.8, marker="o", ms=3, label=name)
     right.set(title="Accuracy", yscale="log", ylim=(errors.max() * 1.2, errors.min() / 1.4))
@@ -105,6 +105,25 @@ def mistakes(images: tg.Tensor, labels: tg.Tensor, probabilities: tg.Tensor, pat
     most = f", the {len(shown)} surest:" if len(shown) < len(wrong) else ""
     figure.suptitle(f"{len(wrong):,} of {len(images):,} held-out digits mistaken{most}")
     _write(figure, path)
+
+
+def row(images: Mapping[str, tg.Tensor], path: Path) -> None:
+    """Draw grey images (H, W) side by side, with their titles."""
+    figure, grid = plt.subplots(
+        1, len(images), figsize=(2 * len(images), 2.2), layout="constrained", squeeze=False
+    )
+    for axes, (title, image) in zip(grid.flat, images.items(), strict=True):
+        _show(axes, image, title, cmap="gray_r")
+    _write(figure, path)
+
+
+def graph(drawing: tg.viz.Graph, folder: Path) -> None:
+    """Write a graph to graph.svg, or to graph.dot where it cannot be rendered."""
+    try:
+        drawing.save(folder / "graph.svg")
+    except RuntimeError as error:  # the program dot is missing
+        drawing.save(folder / "graph.dot")
+        print(f"{folder}/graph.dot instead of graph.svg: {error}\n")
 
 
 def _show(axes: Axes, image: tg.Tensor, title: str, **options: Any) -> AxesImage:

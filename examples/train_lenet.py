@@ -276,12 +276,8 @@ class StopOnCtrlC:
 def draw_graph(run: Run, test_set: Dataset, out: Path) -> None:
     """Draw the graph of the loss of one batch."""
     images, labels = next(iter(DataLoader(test_set, run.settings["batch_size"])))
-    graph = tg.viz.draw(run.criterion(run.model(images), labels), model=run.model)
-    try:
-        graph.save(out / "graph.svg")
-    except RuntimeError as error:  # the program dot is missing
-        graph.save(out / "graph.dot")
-        print(f"{out}/graph.dot instead of graph.svg: {error}\n")
+    loss = run.criterion(run.model(images), labels)
+    pictures.graph(tg.viz.draw(loss, model=run.model), out)
 
 
 def draw_results(run: Run, test_set: Dataset, out: Path) -> None:

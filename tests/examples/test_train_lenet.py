@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import struct
 import sys
 from io import StringIO
 from pathlib import Path
@@ -32,19 +31,6 @@ def lenet(monkeypatch):
     import train_lenet
 
     return train_lenet
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A folder with 200 digits for training and 60 for testing, as IDX files."""
-    folder = tmp_path_factory.mktemp("data")
-    for train, name, count in ((True, "train", 200), (False, "t10k", 60)):
-        digits = datasets.MNIST10k(train)
-        for kind, array in (("images-idx3", digits.data), ("labels-idx1", digits.targets)):
-            values = array.numpy()[:count].astype(np.uint8)
-            header = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
-            (folder / f"{name}-{kind}-ubyte").write_bytes(header + values.tobytes())
-    return folder
 
 
 @pytest.fixture
