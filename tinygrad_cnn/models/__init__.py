@@ -1,7 +1,7 @@
 """The classic convolutional networks, under torchvision's names, so that published weights fit.
 
-They need only names that PyTorch has too. What calls itself a constructor takes the keyword
-arguments of the class that it returns.
+Each function takes the keyword arguments of the class that it returns. The source uses only names
+that PyTorch has, too.
 """
 
 from .alexnet import AlexNet as AlexNet, alexnet as alexnet

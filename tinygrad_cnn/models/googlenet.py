@@ -172,8 +172,8 @@ class GoogLeNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutputs:
         """Return scores (N, num_classes) of images (N, 3, H, W); three of them in training."""
         if self.transform_input:
-            mean = tg.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
-            deviation = tg.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+            mean = x.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+            deviation = x.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
             x = (x * deviation + mean - 0.5) / 0.5
         aux1 = aux2 = None
 
