@@ -55,7 +55,7 @@ def arguments(name: str, signature: inspect.Signature) -> str:
     texts = ["self"]
     star = False
     for p in list(signature.parameters.values())[1:]:
-        mark = "*" if p.kind is p.VAR_POSITIONAL else ""
+        mark = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
         if p.kind is p.KEYWORD_ONLY and not star:
             texts.append("*")
         star = star or p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)

@@ -384,7 +384,7 @@ class TensorMethods:
         self, src: Any, offset: builtins.int = 0, dim1: builtins.int = 0, dim2: builtins.int = 1
     ) -> Tensor:
         """Return `input` with `src` in the place of ``diagonal(input, offset, dim1, dim2)``."""
-    def diff(self, kwargs: Any) -> Tensor:
+    def diff(self, **kwargs: Any) -> Tensor:
         """Return the difference of each element along `dim` from the one before."""
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
@@ -765,15 +765,15 @@ class TensorMethods:
         """Return ``-input``."""
     def nelement(self) -> builtins.int:
         """Return the number of elements of a tensor."""
-    def new_empty(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+    def new_empty(self, *args: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return `empty`, where not given in the dtype of the tensor."""
-    def new_full(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+    def new_full(self, *args: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return `full`, where not given in the dtype of the tensor."""
-    def new_ones(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+    def new_ones(self, *args: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return `ones`, where not given in the dtype of the tensor."""
-    def new_tensor(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+    def new_tensor(self, *args: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return `tensor`, where not given in the dtype of the tensor."""
-    def new_zeros(self, *args: Any, dtype: Any = None, options: Any) -> Tensor:
+    def new_zeros(self, *args: Any, dtype: Any = None, **options: Any) -> Tensor:
         """Return `zeros`, where not given in the dtype of the tensor."""
     def nonzero(self, *, as_tuple: builtins.bool = False) -> Any:
         """Return the places of the elements that are not 0, as `argwhere`."""
