@@ -57,12 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.operation or sorted(registry)
     if unknown := [name for name in names if name not in registry]:
         parser.error(f"no such operation: {', '.join(unknown)}")
+    before = session.examples, session.seed
     session.examples = options.examples
     session.seed = random.randrange(2**32) if options.seed is None else options.seed
     try:
         return _run(names)
     finally:
-        session.examples = session.seed = None
+        session.examples, session.seed = before
 
 
 def _run(names: Sequence[str]) -> int:
