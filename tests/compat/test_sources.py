@@ -99,7 +99,7 @@ def test_training_program_learns(capsys, tmp_path):
     assert module.evaluate(model, tg.device("cpu"), held_out) == accuracy
 
 
-@pytest.mark.parametrize("loop", ["descend", "fit"])
+@pytest.mark.parametrize("loop", ["descend", "fit", "fine_tune"])
 def test_loops_by_hand_agree(loop):
     modules, models = both("by_hand", "Net()")
     got, expected = (

@@ -1,4 +1,5 @@
 """What tutorials do: loops without an optimizer, parameters of one's own, every container."""
+import copy
 from collections import OrderedDict
 
 import torch
@@ -123,4 +124,39 @@ def fit(net, epochs=2):
             correct += outputs.topk(2, 1)[1].eq(wanted.view(-1, 1)).float().sum().item()
         scheduler.step()
         log.append([running, correct, float(norm), *(g['lr'] for g in optimizer.param_groups)])
+    return log
+
+
+def fine_tune(net, epochs=3):
+    """A frozen network with a new last layer, the best state kept, features caught by a hook."""
+    for param in net.parameters():
+        param.requires_grad = False
+    num_ftrs = net.fc2.in_features
+    net.fc2 = nn.Linear(num_ftrs, 2)
+    nn.init.constant_(net.fc2.weight, 0.1)
+    nn.init.constant_(net.fc2.bias, 0.)
+    features = {}
+    handle = net.fc1.register_forward_hook(lambda module, input, output: features.update(fc1=output.detach()))
+    optimizer = optim.Adam(filter(lambda p: p.requires_grad, net.parameters()), lr=0.05, betas=(0.9, 0.99))
+    scheduler = optim.lr_scheduler.LambdaLR(optimizer, lr_lambda=lambda epoch: 0.9 ** epoch)
+    x = torch.linspace(-5, 5, 6 * 16 * 16).cos().reshape(6, 1, 16, 16)
+    y = torch.arange(6).remainder(2)
+    best, best_loss, log = copy.deepcopy(net.state_dict()), float('inf'), []
+    for epoch in range(epochs):
+        for phase in ['train', 'val']:
+            net.train(phase == 'train')
+            with torch.set_grad_enabled(phase == 'train'):
+                outputs = net(x)
+                loss = F.cross_entropy(outputs, y, weight=torch.tensor([1.0, 2.0]))
+            if phase == 'train':
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                scheduler.step()
+            elif loss.item() < best_loss:
+                best_loss, best = loss.item(), copy.deepcopy(net.state_dict())
+            log.append([loss.item(), features['fc1'].norm().item(), int(loss.requires_grad)])
+    handle.remove()
+    net.load_state_dict(best)
+    assert not any(p.grad is not None for name, p in net.named_parameters() if 'fc2' not in name)
     return log
