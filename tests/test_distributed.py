@@ -1,8 +1,10 @@
 """Processes that compute together, and how they end."""
 
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from mpi import mpiexec
@@ -86,6 +88,16 @@ def test_a_process_that_dies_ends_all(death, code, shown):
     assert run.returncode == code
     assert shown in run.stderr
     assert ("Traceback" in run.stderr) == death.startswith("raise")
+
+
+def test_the_program_of_the_documentation():
+    page = Path(__file__).parents[1] / "docs" / "distributed.md"
+    [program] = re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+    run = mpiexec("-c", program)
+    assert re.fullmatch(r"(epoch [01]: loss of the last batch \d\.\d{4}\n){2}", run.stdout), (
+        run.stderr
+    )
+    assert run.returncode == 0
 
 
 def test_all_may_end_well_without_leaving_the_group():

@@ -112,7 +112,7 @@ def test_the_graph_has_the_parameters_by_name(run, tmp_path, monkeypatch, capsys
     assert "graph.dot instead of graph.svg" in (said := capsys.readouterr().out)
     assert "apt-get install graphviz" in said
     source = (tmp_path / "out" / "graph.dot").read_text()
-    assert all(f"{name}.weight" in source for name in ("conv1", "conv2", "fc1", "fc2", "fc3"))
+    assert all(f"({name})\\nweight " in source for name in ("conv1", "conv2", "fc1", "fc2", "fc3"))
 
 
 def test_a_bar_in_a_terminal(lenet, run, monkeypatch):

@@ -197,6 +197,25 @@ def takes_several_forwards_and_outputs():
 
 
 @PROGRAMS.append
+def takes_checkpoints_and_hooks():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = network()
+            self.net[0].register_full_backward_hook(lambda module, inputs, outputs: None)
+
+        def forward(self, images):
+            half = tg.utils.checkpoint.checkpoint(self.net[:3], images)
+            return tg.utils.checkpoint.checkpoint(self.net[3:], half)
+
+    ddp = DistributedDataParallel(Net(), bucket_cap_mb=SMALL)
+    whole = copy.deepcopy(ddp.module)
+    for model, part in ((ddp, own(batch())), (whole, batch())):
+        loss(model, part).backward()
+    assert_same_gradients(ddp, whole)
+
+
+@PROGRAMS.append
 def leaves_frozen_parameters_alone():
     model = network()
     model[0].requires_grad_(False)
