@@ -422,6 +422,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+Size = tuple  # of which shapes are
 bool = bool_
 float = float32
 double = float64

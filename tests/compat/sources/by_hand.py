@@ -65,7 +65,8 @@ class Containers(nn.Module):
     def forward(self, x, act='prelu'):
         n, c = x.size(0), self.stem.conv.out_channels
         x = self.acts[act](self.stem(x))
-        assert x.size() == (n, c, x.size(-2), x.size(-1)) and len(x.shape) == x.dim()
+        assert isinstance(x.shape, torch.Size) and len(x.shape) == x.dim()
+        assert x.size() == torch.Size([n, c, x.size(-2), x.size(-1)])
         x = x.view(n, c, -1).permute(0, 2, 1).contiguous()
         for mix in self.mixes:
             x = mix.mm(x.reshape(-1, c).t()).t().view_as(x) + x.matmul(mix)
