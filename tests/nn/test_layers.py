@@ -553,11 +553,11 @@ class TestBatchNorm:
         assert bn.weight.tolist() == [3, 4]
         assert bn.num_batches_tracked.item() == 1
         del state["running_mean"]
-        with pytest.raises(RuntimeError, match="missing: running_mean$"):
+        with pytest.raises(RuntimeError, match=r"missing: running_mean$"):
             bn.load_state_dict(state)
         current = nn.BatchNorm2d(2).state_dict()
         del current["num_batches_tracked"]
-        with pytest.raises(RuntimeError, match="missing: num_batches_tracked$"):
+        with pytest.raises(RuntimeError, match=r"missing: num_batches_tracked$"):
             bn.load_state_dict(current)
 
     def test_without_running_statistics_evaluates_by_the_batch(self) -> None:
