@@ -50,7 +50,7 @@ def __getattr__(name: str) -> Any:
     try:
         module = importlib.import_module(f"{__name__}.plots.{_PLOTS[name]}")
     except ModuleNotFoundError as error:
-        if error.name not in ("matplotlib", "PIL"):
+        if (error.name or "").partition(".")[0] not in ("matplotlib", "PIL"):
             raise
         raise ImportError(f"viz.{name} needs matplotlib: pip install 'tinygrad_cnn[plot]'") from error
     return getattr(module, name)

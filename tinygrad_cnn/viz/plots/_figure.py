@@ -21,8 +21,12 @@ _GAP, _LABEL = 0.12, 0.2
 class Picture(Figure):
     """A matplotlib figure that shows itself in a notebook, whether or not pyplot is in use."""
 
-    def __init__(self, figsize: tuple[float, float]) -> None:
-        super().__init__(figsize=figsize, layout="constrained")
+    def axes_at(
+        self, left: float, bottom: float, width: float, height: float, size: tuple[float, float]
+    ) -> Axes:
+        """Add axes at a place in inches, of a figure that is `size` large or scaled from that."""
+        across, down = size
+        return self.add_axes((left / across, bottom / down, width / across, height / down))
 
     def _repr_png_(self) -> bytes:
         return png(self)
@@ -38,7 +42,7 @@ def png(figure: Figure) -> bytes:
 def axes_for(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Figure, Axes]:
     """Return the axes given and their figure, or those of a new picture."""
     if ax is None:
-        ax = Picture(figsize).add_subplot()
+        ax = Picture(figsize, layout="constrained").add_subplot()
     figure = ax.get_figure(root=True)
     assert figure is not None
     return figure, ax
@@ -65,8 +69,8 @@ class Tiles:
         """The height of one image."""
         self.top = _LABEL if labelled else 0.02
         self.step = self.side + _GAP + self.top
-        self.width = columns * (1 + _GAP)
-        self.height = -(-count // columns) * self.step
+        self.width = columns * (1 + _GAP) - _GAP
+        self.height = -(-count // columns) * self.step - _GAP
 
     def draw(
         self, ax: Axes, images: Sequence[np.ndarray], labels: Sequence[str] = (), **scale: Any
@@ -81,7 +85,7 @@ class Tiles:
             ax.add_patch(Rectangle((x, y), 1, self.side, fill=False, color="#bbbbbb", lw=0.5))
             if labels:
                 ax.text(x, y - 0.03, labels[i], fontsize=7, va="bottom", color=GREY)
-        ax.set(xlim=(-0.02, self.width - _GAP + 0.02), ylim=(self.height - self.top, -self.top))
+        ax.set(xlim=(-0.02, self.width + 0.02), ylim=(self.height - self.top + 0.02, -self.top))
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
         return shown

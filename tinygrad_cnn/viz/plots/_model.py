@@ -43,7 +43,7 @@ def one_image(name: str, x: Any) -> np.ndarray:
 
 
 def find_layer(name: str, model: Module, layer: Any) -> tuple[str, Module]:
-    """Return the path and the module that `layer` names, or is.
+    """Return the path, for showing, and the module that `layer` names, or is.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def find_layer(name: str, model: Module, layer: Any) -> tuple[str, Module]:
         If the model has none such.
     """
     for path, module in model.named_modules():
-        if layer is module or (path and layer == path):
-            return path, module
+        if layer is module or layer == path:
+            return path or "model", module
     got = repr(layer) if isinstance(layer, str) else type(layer).__name__
     known = ", ".join(path for path, _ in model.named_modules() if path)
     raise ValueError(f"{name}: layer must be a module of the model or its path ({known}), got {got}")

@@ -17,6 +17,8 @@ from ._model import check_model, convolutions, find_layer, maps_of, one_image, r
 
 _PER_ROW = 8
 _LAYERS = 8
+_SIDE, _TITLE = 0.75, 0.3
+"""Width of a map and height of a layer's title, in inches."""
 
 
 def feature_maps(
@@ -60,8 +62,8 @@ def feature_maps(
     --------
     >>> import tinygrad_cnn as tg
     >>> figure = tg.viz.feature_maps(tg.models.lenet5(), tg.rand(1, 28, 28))
-    >>> [ax.get_title(loc="left") for ax in figure.axes[:3]]
-    ['input: 1 × 28 × 28', 'conv1: Conv2d, 6 × 28 × 28', 'conv2: Conv2d, 16 × 10 × 10']
+    >>> [ax.get_title(loc="left") for ax in figure.axes[1::2]]
+    ['conv1: Conv2d, 6 × 28 × 28', 'conv2: Conv2d, 16 × 10 × 10']
     """
     check_model("feature_maps", model)
     image = one_image("feature_maps", x)
@@ -76,31 +78,34 @@ def feature_maps(
     _, outputs = run(model, Tensor(image), watched)
     if not outputs:
         raise ValueError("feature_maps: none of the layers ran in model(x)")
-    heading = ""
+    heading = f"input: {_sizes(image)}"
     if layers is None and len(outputs) > _LAYERS:
-        heading = f"{_LAYERS} of {len(outputs)} convolutions"
+        heading += f"; below it, {_LAYERS} of {len(outputs)} convolutions"
         outputs = [outputs[i] for i in np.linspace(0, len(outputs) - 1, _LAYERS).astype(int)]
 
-    blocks = [(f"input: {_sizes(image)}", image[0])]
+    blocks = [(heading, image[0, :limit])]
     for path, output in outputs:
         maps = maps_of("feature_maps", path, output).detach().numpy()
         shown = f", the first {limit}" if maps.shape[1] > limit else ""
-        blocks.append((f"{path or 'model'}: {kinds[path]}, {_sizes(maps)}{shown}", maps[0, :limit]))
+        blocks.append((f"{path}: {kinds[path]}, {_sizes(maps)}{shown}", maps[0, :limit]))
     grids = [Tiles(len(maps), _PER_ROW, maps.shape[1:]) for _, maps in blocks]
-    heights = [tiles.height + 0.35 for tiles in grids]
-    figure = Picture(figsize or (0.8 * _PER_ROW + 1, 0.8 * sum(heights) + 0.3))
-    if heading:
-        figure.suptitle(heading, fontsize=10)
-    all_axes = figure.subplots(len(blocks), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for ax, tiles, (title, maps) in zip(all_axes, grids, blocks, strict=True):
+    heights = [_TITLE + _SIDE * tiles.height + 0.15 for tiles in grids]
+    size = (_SIDE * grids[0].width + 0.85, sum(heights))
+    figure = Picture(figsize or size)
+    bottom = sum(heights)
+    for i, (tiles, (title, maps)) in enumerate(zip(grids, blocks, strict=True)):
+        bottom -= heights[i]
+        width, height = _SIDE * tiles.width, _SIDE * tiles.height
+        ax = figure.axes_at(0.1, bottom + 0.1, width, height, size)
         ax.set_title(title, loc="left", fontsize=9)
-        if ax is all_axes[0]:
+        if i == 0:
             _draw_image(ax, tiles, maps)
             continue
         signed = maps.min() < 0
         scale = symmetric(maps) if signed else {"cmap": "viridis", "vmin": 0, "vmax": largest(maps)}
-        shown = tiles.draw(ax, list(maps), [str(i) for i in range(len(maps))], **scale)
-        figure.colorbar(shown, ax=ax, fraction=0.03, aspect=12).ax.tick_params(labelsize=7)
+        drawn = tiles.draw(ax, list(maps), [str(i) for i in range(len(maps))], **scale)
+        bar = figure.axes_at(0.2 + width, bottom + 0.1, 0.1, height - _SIDE * tiles.top, size)
+        figure.colorbar(drawn, cax=bar).ax.tick_params(labelsize=7)
     return figure
 
 
@@ -108,7 +113,7 @@ def _draw_image(ax: Axes, tiles: Tiles, image: np.ndarray) -> None:
     """Draw three channels as colours, others side by side in grey."""
     low, high = image.min(), image.max()
     shades = (image - low) / ((high - low) or 1)
-    images = [shades.transpose(1, 2, 0)] if len(image) == 3 else list(shades[: 2 * _PER_ROW])
+    images = [shades.transpose(1, 2, 0)] if len(image) == 3 else list(shades)
     tiles.draw(ax, images, cmap="gray", vmin=0, vmax=1)
 
 

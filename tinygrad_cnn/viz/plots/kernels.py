@@ -55,7 +55,7 @@ def kernels(
     --------
     >>> import tinygrad_cnn as tg
     >>> figure = tg.viz.kernels(tg.nn.Conv2d(6, 32, 5))
-    >>> print(figure.axes[0].get_title())
+    >>> print(figure.axes[0].get_title(loc="left"))
     rows: kernels 0 to 15 of 32, 5 × 5
     columns: input channels 0 to 5 of 6
     """
@@ -67,12 +67,12 @@ def kernels(
     if weight.ndim != 4:
         raise ValueError(f"kernels: the weight must be (O, C, H, W), got {weight.shape}")
     values = weight.detach().numpy()
-    count, channels, height, width = values.shape
+    count, channels, *shape = values.shape
     colour = channels == 3 and inputs is None
     flat = colour or channels == 1
     rows = _chosen("outputs", outputs, count, 64 if flat else 16)
     columns = range(channels) if colour else _chosen("inputs", inputs, channels, 16)
-    title = f"{_span('kernel', rows, count)}, {height} × {width}"
+    title = f"{_span('kernel', rows, count)}, {shape[0]} × {shape[1]}"
     scale = symmetric(values)
     if colour:
         most = largest(values)
@@ -84,17 +84,22 @@ def kernels(
     if not flat:
         title = f"rows: {title}\ncolumns: {_span('input channel', columns, channels)}"
     per_row = min(len(rows), 8) if flat else len(columns)
-    tiles = Tiles(len(images), per_row, (height, width), labelled=flat)
-    size, edge = (0.75, 0.45) if flat else (0.5, 0.75)
-    figure = Picture(figsize or (max(size * tiles.width + 1, 4), size * tiles.height + edge))
-    ax = figure.add_subplot()
+    tiles = Tiles(len(images), per_row, shape, labelled=flat)
+    side, left, top = (0.7, 0.1, 0.35) if flat else (0.45, 0.3, 0.7)
+    width, height = side * tiles.width, side * tiles.height
+    right = 0.1 if colour else 0.95
+    size = (max(left + width + right, 4), height + top + 0.15)
+    figure = Picture(figsize or size)
+    ax = figure.axes_at(left, 0.15, width, height, size)
     shown = tiles.draw(ax, images, [str(o) for o in rows] if flat else [], **scale)
     if not flat:
         tiles.number(ax, rows, columns)
-    ax.set_title(title, fontsize=10)
+    ax.set_title(title, fontsize=10, loc="left")
     if not colour:
-        bar = figure.colorbar(shown, ax=ax, fraction=0.04, aspect=20, shrink=0.9, label="weight")
-        bar.ax.tick_params(labelsize=8)
+        above = 0.15 + height - side * tiles.top
+        long = min(above - 0.15, 2.5)
+        bar = figure.axes_at(left + width + 0.15, above - long, 0.12, long, size)
+        figure.colorbar(shown, cax=bar, label="weight").ax.tick_params(labelsize=8)
     return figure
 
 

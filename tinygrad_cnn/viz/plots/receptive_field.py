@@ -30,7 +30,7 @@ _POINTWISE = {
     *("add", "sub", "mul", "true_divide", "pow", "neg", "abs", "square", "sqrt", "rsqrt", "exp", "log"),
     *("maximum", "minimum", "where", "clamp", "relu", "leaky_relu", "elu", "gelu", "silu", "mish"),
     *("hardtanh", "hardswish", "sigmoid", "logsigmoid", "tanh", "softplus", "prelu", "clone"),
-    *("contiguous", "to", "dropout"),
+    *("contiguous", "to", "dropout", "batch_norm_eval"),
 }
 """Operations that take each number of the output from the same place in the inputs."""
 
@@ -68,7 +68,7 @@ def receptive_field(
     samples: int = 16,
     seed: int = 0,
     ax: Axes | None = None,
-    figsize: tuple[float, float] = (4.6, 4.2),
+    figsize: tuple[float, float] = (4.6, 4.4),
 ) -> ReceptiveField:
     """Find what a unit of a layer sees of the input, in theory and in effect, and draw it.
 
@@ -191,7 +191,7 @@ def _draw(ax: Axes, effective: np.ndarray, rows: Span, columns: Span) -> None:
         ylabel="row of the input",
     )
     ax.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, color="#bbbbbb", lw=0.8))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8, frameon=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=8, frameon=False)
 
 
 # -- theory ------------------------------------------------------------------------------------
@@ -242,8 +242,9 @@ def _reads(node: Node, out: tuple[Span, ...]) -> Iterator[tuple[Any, tuple[Span,
             before = [*[0] * (len(shape) - len(pad) // 2), *pad[-2::-2]]
             read = [(a - n, b - n) for (a, b), n in zip(out, before, strict=True)]
         elif name in _POINTWISE:
-            same = zip(out[len(out) - len(shape) :], shape, strict=True)
-            read = [(0, 0) if n == 1 else span for span, n in same]
+            last = slice(len(out) - len(shape), None)
+            sides = zip(out[last], shape, node.shape[last], strict=True)
+            read = [(0, 0) if n < m else span for span, n, m in sides]  # broadcast or not
         elif name == "cat":
             joined = node.options["dim"] % len(shape)
             read = (*out[:joined], everything[joined], *out[joined + 1 :])

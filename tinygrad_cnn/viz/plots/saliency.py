@@ -151,8 +151,8 @@ def _gradient(model: Module, image: np.ndarray, target: int | None) -> tuple[int
     """Return the class and its score's gradient in the image, (C, H, W)."""
     x = Tensor(image, requires_grad=True)
     out, _ = run(model, x, {})
-    target, score = _score(out, target)
-    (gradient,) = grad(score, x)
+    target, one = _one_hot(out, target)
+    (gradient,) = grad(out, x, one)
     assert gradient is not None
     return target, gradient.numpy()[0]
 
@@ -162,8 +162,8 @@ def _grad_cam(
 ) -> tuple[int, np.ndarray, str]:
     """Return the class, its map (H, W), and the layer's path."""
     out, path, activation = last_map("saliency", model, Tensor(image, requires_grad=True), layer)
-    target, score = _score(out, target)
-    (gradient,) = grad(score, activation)
+    target, one = _one_hot(out, target)
+    (gradient,) = grad(out, activation, one)
     assert gradient is not None
     with no_grad():
         weights = gradient.mean((2, 3), keepdim=True)
@@ -172,8 +172,8 @@ def _grad_cam(
     return target, fine.numpy()[0, 0], path
 
 
-def _score(out: Any, target: int | None) -> tuple[int, Tensor]:
-    """Return the class and its score."""
+def _one_hot(out: Any, target: int | None) -> tuple[int, Tensor]:
+    """Return the class, and 1 at its place among the scores."""
     if not isinstance(out, Tensor) or out.ndim != 2 or len(out) != 1:
         got = getattr(out, "shape", type(out).__name__)
         raise ValueError(f"saliency: the model must return scores (1, K), got {got}")
@@ -181,7 +181,9 @@ def _score(out: Any, target: int | None) -> tuple[int, Tensor]:
         target = int(out.argmax(1))
     elif not isinstance(target, (int, np.integer)) or not 0 <= target < out.shape[1]:
         raise IndexError(f"saliency: target must be in 0 to {out.shape[1] - 1}, got {target!r}")
-    return int(target), out[0, target]
+    one = np.zeros(out.shape, out.dtype)
+    one[0, target] = 1
+    return int(target), Tensor(one)
 
 
 def _draw(ax: Axes, image: np.ndarray, found: np.ndarray) -> None:

@@ -74,7 +74,9 @@ def training_curves(
         metric = "_".join(word for word in words if word not in _PARTS) or name
         panel = panels.setdefault(metric if part not in panels.get(metric, {}) else name, {})
         panel[part] = values
-    figure = Picture(figsize or (4.2 * min(len(panels), 3), 3.2 * -(-len(panels) // 3)))
+    figure = Picture(
+        figsize or (4.2 * min(len(panels), 3), 3.2 * -(-len(panels) // 3)), layout="constrained"
+    )
     all_axes = figure.subplots(-(-len(panels) // 3), min(len(panels), 3), squeeze=False)
     for ax, (metric, panel) in zip(all_axes.flat, panels.items(), strict=False):
         for part, values in panel.items():
@@ -195,7 +197,7 @@ def gradient_flow(model: Module, *, figsize: tuple[float, float] | None = None) 
     grads = np.array(
         [math.nan if p.grad is None else _norm(p.grad.detach().numpy()) for p in parameters.values()]
     )
-    figure = Picture(figsize or (8, 0.22 * len(rows) + 1.4))
+    figure = Picture(figsize or (8, 0.22 * len(rows) + 1.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     left.plot(_positive(weights), rows, "s", color=GREY, ms=5, mfc="none", label="weight")
     left.plot(_positive(grads), rows, "o", color=BLUE, ms=5, label="gradient")
@@ -224,9 +226,8 @@ def _set_log_scale(ax: Any) -> None:
     drawn = np.concatenate([line.get_xdata() for line in ax.lines])
     powers = np.log10(drawn[np.isfinite(drawn)])
     ax.set_xscale("log")
-    if powers.size:
-        low, high = math.floor(powers.min()), math.floor(powers.max()) + 1
-        ax.set_xlim(10.0**low / 1.3, 10.0**high * 1.3)
+    low, high = (powers.min(), powers.max()) if powers.size else (-1, 0)
+    ax.set_xlim(10.0 ** math.floor(low) / 1.3, 10.0 ** (math.floor(high) + 1) * 1.3)
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
