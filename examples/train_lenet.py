@@ -84,11 +84,11 @@ class OwnPart:
         self.transform = transform
 
     def __call__(self, images: tg.Tensor) -> tg.Tensor:
-        rank, count = this_of_all_processes()
+        rank, count = rank_and_count()
         return self.transform(images.repeat_interleave(count, 0))[rank::count]
 
 
-def this_of_all_processes() -> tuple[int, int]:
+def rank_and_count() -> tuple[int, int]:
     """Return the number of this process, from 0 on, and how many there are."""
     if distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
@@ -109,7 +109,6 @@ def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
     with StopOnCtrlC() as stop:
         while progress["epoch"] < settings["epochs"]:
             title = f"epoch {progress['epoch'] + 1:2}/{settings['epochs']}"
-            run.sampler.set_epoch(progress["epoch"])
             seen_before, start = run.digits_seen(), time.perf_counter()
             batches = tqdm(
                 run.remaining_batches(),
@@ -133,12 +132,11 @@ def train(run: Run, test_set: Dataset, checkpoint: Path) -> bool:
                 losses, correct, asked = over_all_processes(
                     loss.item(), int((scores.argmax(1) == labels).sum()), stop.asked
                 )
-                mean_loss = losses / run.processes
                 progress["batch"] += 1
                 progress["correct"] += int(correct)
-                progress["losses"].append(mean_loss)
+                progress["losses"].append(losses / run.processes)
                 batches.set_postfix(
-                    loss=f"{mean_loss:.3f}",
+                    loss=f"{progress['losses'][-1]:.3f}",
                     accuracy=f"{progress['correct'] / run.digits_seen():.2%}",
                     refresh=False,
                 )
@@ -180,7 +178,7 @@ class Run:
     def __init__(self, settings: dict[str, Any], train_set: Dataset) -> None:
         tg.manual_seed(settings["seed"])
         self.settings = settings
-        self.rank, self.processes = this_of_all_processes()
+        self.rank, self.processes = rank_and_count()
         if settings["batch_size"] % self.processes:
             raise ValueError(
                 f"--batch-size {settings['batch_size']} cannot be shared by {self.processes} processes"
@@ -218,6 +216,7 @@ class Run:
     def remaining_batches(self) -> Iterator[Any]:
         """Return the batches of the epoch under way, without those that are done."""
         now = tg.get_rng_state()
+        self.sampler.set_epoch(self.progress["epoch"])
         batches = iter(self.loader)
         for _ in range(self.progress["batch"]):
             next(batches)
@@ -368,13 +367,14 @@ def main() -> None:
     )
     if run.rank == 0:
         draw_graph(run, test_set, out)
-    if not train(run, test_set, checkpoint):
-        print(f"\nStopped and saved. To go on: python {sys.argv[0]} --resume --out {out}")
-        sys.exit(130)
-    if run.rank == 0:
+    finished = train(run, test_set, checkpoint)
+    if finished and run.rank == 0:
         draw_results(run, test_set, out)
     if distributed.is_initialized():
         distributed.destroy_process_group()
+    if not finished:
+        print(f"\nStopped and saved. To go on: python {sys.argv[0]} --resume --out {out}")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

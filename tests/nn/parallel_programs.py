@@ -291,6 +291,7 @@ if __name__ == "__main__":
     distributed.init_process_group("mpi")
     for program in PROGRAMS:
         program()
-        distributed.barrier()
-        print("done:", program.__name__, flush=True)
+        distributed.barrier()  # so both are done with it
+        if distributed.get_rank() == 0:
+            print(program.__name__, flush=True)
     distributed.destroy_process_group()

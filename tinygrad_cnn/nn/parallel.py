@@ -20,6 +20,11 @@ from .hooks import BackwardHook, Gradients
 from .module import Module
 from .parameter import Parameter
 
+_OUTSIDE = (
+    "DistributedDataParallel: gradients came to parameters otherwise than by one backward from its "
+    "outputs, so they cannot be averaged; call it, not its module, and backward() on the sum of all"
+)
+
 
 class DistributedDataParallel(Module):
     """A module whose gradients are averaged over all processes, each with its part of the batch.
@@ -181,12 +186,6 @@ class DistributedDataParallel(Module):
                 "DistributedDataParallel: in some process or all, backward brought no gradient to "
                 f"{', '.join(partly)}; if that is meant, give find_unused_parameters=True"
             )
-
-
-_OUTSIDE = (
-    "DistributedDataParallel: gradients came to parameters otherwise than by one backward from its "
-    "outputs, so they cannot be averaged; call it, not its module, and backward() on the sum of all"
-)
 
 
 class _Bucket:
