@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import html
 import os
 import re
@@ -8,7 +7,6 @@ import shutil
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from tests.viz.graphs import halves, larger, leaf, module, recorded_graphs, total
 from tinygrad_cnn.core import engine
 from tinygrad_cnn.core.function import Function
 from tinygrad_cnn.core.modes import no_grad, scope
 from tinygrad_cnn.core.node import Node
-from tinygrad_cnn.core.op import Array, Arrays, op
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.nn.parameter import Parameter
@@ -34,59 +32,8 @@ GOLDEN = Path(__file__).parent / "golden"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's program dot")
 
 
-@op(name="viz_test_halves", outputs=("low", "high"))
-def halves(input: Array) -> Any:
-    return input / 2, input - input / 2
-
-
-@halves.gradient("input")
-def _(g):
-    return sum(part for part in g if part is not None) / 2
-
-
-@op(name="viz_test_total")
-def total(tensors: Arrays) -> Any:
-    return sum(tensors)
-
-
-@total.gradient("tensors")
-def _(g, tensors):
-    return [g] * len(tensors)
-
-
-@op(name="viz_test_maximum", auxiliary=("mask",))
-def larger(input: Array, other: Array, *, by: float = 0.0, of: Any = None) -> Any:
-    mask = input > other
-    return np.where(mask, input, other), mask
-
-
-@larger.gradient("input")
-def _(g, mask):
-    return g * mask
-
-
-@larger.gradient("other")
-def _(g, mask):
-    return g * ~mask
-
-
-def leaf(*values: float, shape: tuple[int, ...] | None = None, grad: bool = True) -> Tensor:
-    if shape is not None:
-        return Tensor(np.ones(shape, np.float32), requires_grad=grad)
-    return Tensor(np.array(values if len(values) != 1 else values[0], np.float32), grad)
-
-
 def gradient(tensor: Tensor) -> Any:
     return "none" if tensor.grad is None else tensor.grad.data
-
-
-@contextlib.contextmanager
-def module(path: str) -> Iterator[None]:
-    token = scope.set(path)
-    try:
-        yield
-    finally:
-        scope.reset(token)
 
 
 def layers() -> tuple[Tensor, dict[str, Tensor]]:
@@ -154,32 +101,6 @@ def test_golden(example):
 
 
 # -- random graphs -----------------------------------------------------------------------------
-
-
-@st.composite
-def recorded_graphs(draw_: Any) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Return some tensors of a random graph, and its leaves by name."""
-    leaves = {f"leaf{i}": leaf(float(i), float(i + 1)) for i in range(draw_(st.integers(1, 3)))}
-    pool = [*leaves.values(), leaf(5.0, 6.0, grad=False)]
-    kinds = st.sampled_from(["add", "mul", "neg", "number", "halves", "total", "larger"])
-    for kind in draw_(st.lists(kinds, min_size=1, max_size=12)):
-        a, b = (draw_(st.sampled_from(pool)) for _ in range(2))
-        if kind == "add":
-            pool.append(a + b)
-        elif kind == "mul":
-            pool.append(a * b)
-        elif kind == "neg":
-            pool.append(-a)
-        elif kind == "number":
-            pool.append(2 * a)
-        elif kind == "halves":
-            pool.extend(halves(a))
-        elif kind == "total":
-            pool.append(total(draw_(st.lists(st.sampled_from(pool), min_size=1, max_size=4))))
-        else:
-            pool.append(larger(a, b)[0])
-    recorded = [tensor for tensor in pool if tensor.requires_grad]
-    return draw_(st.lists(st.sampled_from(recorded), min_size=1, max_size=3)), leaves
 
 
 def recorded_edges(roots: list[Tensor], leaves: dict[str, Tensor]) -> tuple[list[Node], Counter]:

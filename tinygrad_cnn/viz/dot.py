@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .labels import size, sizes
+from .labels import magnitude, size, sizes
 from .snapshot import Edge, Kind, Vertex
 from .view import Box, View
 
@@ -54,7 +54,7 @@ _LEGEND: dict[Kind, tuple[str, str]] = {  # as tables can show the outlines abov
     "output": ('border="3" color="#a8477f" bgcolor="#f6dcea"', "output"),
 }
 _SCALES: dict[str, tuple[str, Any]] = {
-    "grad_norm": ("‖gradient‖", lambda amount: f"{amount:.2g}"),
+    "grad_norm": ("‖gradient‖", magnitude),
     "bytes": ("kept for backward", size),
 }
 _RED = "#c8102e"
@@ -205,7 +205,7 @@ def box_label(box: Box, path: str) -> str:
         lines.append(sizes(vertex.shape) + ("" if floating else f" {vertex.dtype}"))
     if vertex.grad is not None:
         grad = vertex.grad
-        lines.append(f"grad {_short(grad.item)}" if grad.size == 1 else f"‖gradient‖ {grad.norm:.2g}")
+        lines.append(f"grad {_short(grad.item)}" if grad.size == 1 else f"‖gradient‖ {magnitude(grad.norm)}")
     if vertex.mark:
         lines.append(_DIFFERENCES[vertex.mark])
     return "\n".join((*lines, *box.lines))

@@ -100,7 +100,8 @@ def check(
     for finding in snapshot.findings:
         said[finding.text].append(finding.where)
     for text, where in said.items():
-        print(f"{', '.join(where)}: {text}".removeprefix(": "))
+        more = f" and {len(where) - 4} more" if len(where) > 4 else ""
+        print(f"{', '.join(where[:4])}{more}: {text}".removeprefix(": "))
     if not snapshot.findings:
         print("nothing is wrong")
     return list(snapshot.findings)
@@ -159,42 +160,53 @@ def find(snapshot: Snapshot) -> Iterator[Finding]:
         kind, text = _cut(snapshot, vertex.title)
         yield Finding(kind, vertex.title, text)
     if snapshot.has_gradients:
+        bad = any(vertex.value and vertex.value.nan for vertex in snapshot.vertices)
         for number, vertex in enumerate(snapshot.vertices):
             if vertex.kind in ("parameter", "input"):
-                yield from _gradient(snapshot, after, number)
+                yield from _gradient(snapshot, after, number, bad)
 
 
 def _first_bad(snapshot: Snapshot, after: dict[int, list[int]]) -> Iterator[Finding]:
-    for number, vertex in enumerate(snapshot.vertices):
-        if vertex.value is None or vertex.value.finite:
-            continue
-        if vertex.kind == "data" and not vertex.value.nan:
-            continue  # a mask of infinities is what it is meant to be
-        trail = _reached(after, [number])
-        what: FindingKind = "NaN" if vertex.value.nan else "infinity"
-        count = vertex.value.nan or vertex.value.inf
-        text = f"the first {what} in the forward pass"
-        if vertex.value.size > 1:
-            text += f", in {count:,} of {vertex.value.size:,} elements"
-        before: dict[int, list[int]] = defaultdict(list)
-        for edge in snapshot.edges:
-            before[edge.head].append(edge.tail)
-        sources = [snapshot.vertices[v] for v in _reached(before, [number])]
-        unknown = sum(v.kind == "operation" and v.value is None for v in sources)
-        if unknown:
-            text += (
-                f"; {unknown} results that it comes from are not known, and may have it: trace before "
-                "backward, or use detect_anomaly()"
-            )
-        if vertex.site:
-            text += f"; made at {vertex.site}"
-        yield Finding(what, _place(snapshot, number), text, number, tuple(sorted(trail)))
+    """Yield the first NaN; without one, the first infinity that an output has from it.
+
+    Infinities that do not reach an output, such as those of a mask, are what they are meant to be.
+    """
+    vertices = snapshot.vertices
+    before: dict[int, list[int]] = defaultdict(list)
+    for edge in snapshot.edges:
+        before[edge.head].append(edge.tail)
+    infinite = [i for i, v in enumerate(vertices) if v.value and v.value.inf]
+    number = next((i for i, v in enumerate(vertices) if v.value and v.value.nan), None)
+    what: FindingKind = "infinity" if number is None else "NaN"
+    if number is None:
+        outputs = [i for i in infinite if not after.get(i)]
+        sources = _reached(before, outputs).union(outputs)
+        number = next((i for i in infinite if i in sources), None)
+    if number is None or (value := vertices[number].value) is None:
         return
+    text = f"the first {what} in the forward pass"
+    if value.size > 1:
+        text += f", in {value.nan or value.inf:,} of {value.size:,} elements"
+    sources = _reached(before, [number])
+    cause = next((i for i in infinite if i in sources), None)
+    if cause is not None:
+        text += f"; {_place(snapshot, cause)} before it has infinities"
+    unknown = sum(vertices[i].kind == "operation" and vertices[i].value is None for i in sources)
+    if unknown:
+        text += (
+            f"; {unknown} results that it comes from are not known, and may have it: trace before "
+            "backward, or use detect_anomaly()"
+        )
+    if vertices[number].site:
+        text += f"; made at {vertices[number].site}"
+    trail = tuple(sorted(_reached(after, [number])))
+    yield Finding(what, _place(snapshot, number), text, number, trail)
 
 
 def _gradient(
-    snapshot: Snapshot, after: dict[int, list[int]], number: int
+    snapshot: Snapshot, after: dict[int, list[int]], number: int, bad: bool
 ) -> Iterator[Finding]:
+    """Yield what is wrong with a leaf's gradient; `bad` says that the forward pass has NaNs."""
     vertex = snapshot.vertices[number]
     value, grad = vertex.value, vertex.grad
     name = vertex.title or _place(snapshot, number)
@@ -206,18 +218,16 @@ def _gradient(
         yield Finding("no gradient", name, text, number)
         return
     if not grad.finite:
-        kind, text = "NaN gradient", f"{grad.nan or grad.inf:,} of {grad.size:,} elements are " + (
-            "NaN" if grad.nan else "infinite"
-        )
+        what = "NaN" if grad.nan else "infinite"
+        kind, text = "NaN gradient", f"some or all of it is {what}"
+        if bad:
+            yield Finding(kind, name, f"{kind}: the forward pass has NaNs already", number)
+            return
     elif grad.zero:
-        kind, text = "zero gradient", "the gradient is zero"
+        kind, text = "zero gradient", "all of it is zero"
     elif value.norm and grad.norm < _TINY * value.norm:
-        yield Finding(
-            "tiny gradient",
-            name,
-            f"‖gradient‖ {grad.norm:.2g} is tiny beside ‖value‖ {value.norm:.2g}",
-            number,
-        )
+        text = f"tiny gradient: its norm {grad.norm:.2g} is tiny beside the value's, {value.norm:.2g}"
+        yield Finding("tiny gradient", name, text, number)
         return
     else:
         return
@@ -277,12 +287,12 @@ def _open_inputs(snapshot: Snapshot, owner: str) -> Iterator[str]:
     order = {path: i for i, path in enumerate(snapshot.modules)}
     for edge in snapshot.edges:
         data, path = snapshot.vertices[edge.tail], _path(snapshot, edge.head)
-        if data.kind != "data" or edge.argument == "target":
-            continue
+        if data.kind != "data" or data.name or edge.argument in ("target", "mask"):
+            continue  # a buffer, or what never carries a gradient
         if data.value is not None and data.value.size == 1:
             continue  # a number
-        if path and (data.title.startswith(f"{path}.") or order.get(path, 0) < order.get(owner, 0)):
-            continue  # a buffer, or an operation of a module that is defined before
+        if path and order.get(path, 0) < order.get(owner, 0):
+            continue  # of a module that is defined before
         words = f"{edge.argument or 'input'} of {_place(snapshot, edge.head)}"
         if data.shape:
             words += f" ({sizes(data.shape)})"

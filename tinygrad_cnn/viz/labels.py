@@ -88,6 +88,11 @@ def size(count: float) -> str:
     return f"{count:,.3g} GB"
 
 
+def magnitude(number: float) -> str:
+    """Return a norm to two digits, in full where that is short."""
+    return f"{number:,.0f}" if 100 <= number < 1e6 else f"{number:.2g}"
+
+
 def text(value: Any) -> str:
     """Return an option's value in a few characters."""
     if isinstance(value, (tuple, list)):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from .findings import Finding
-from .labels import size, sizes, within
+from .labels import magnitude, size, sizes, within
 from .snapshot import Edge, Snapshot, Vertex
 from .view import Box, View
 
@@ -323,7 +323,7 @@ class _Selector:
             grads = [vertices[v].grad for v in dict.fromkeys(own) if vertices[v].kind == "parameter"]
             amount = _norm(grads if vertex.grad is None else [vertex.grad])
             if amount is not None and vertex.grad is None:
-                lines.append(f"‖gradient‖ {amount:.2g}")
+                lines.append(f"‖gradient‖ {magnitude(amount)}")
         elif self.color == "bytes" and amount:
             lines.append(f"keeps {size(amount)}")
         texts = list(dict.fromkeys(f"⚠ {finding.short}" for finding in said))
@@ -338,9 +338,9 @@ class _Selector:
             return differs.pop() if len(differs) == 1 else "changed"
         if any(finding.trail for finding in said):
             return "first"
-        if said:
-            return "warning"
-        return "trail" if self.trail.intersection(members) else ""
+        if self.trail.intersection(members):
+            return "trail"
+        return "warning" if said else ""
 
     def _closed(self, image: tuple[str, int], inside: list[int]) -> Vertex:
         """Return the vertex that stands for a closed module, or for a run of operations."""

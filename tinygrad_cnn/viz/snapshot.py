@@ -78,7 +78,7 @@ class Vertex:
     title : str
         An operation with its options, or the name of a tensor; empty where it has none.
     name : str
-        The name given to an operation's result.
+        The name given to an operation's result, or to data.
     shape : tuple of int or None
         None where it is not recorded.
     dtype : numpy.dtype or None
@@ -397,13 +397,14 @@ class _Tracer:
             return None  # most likely not given
         key = (node, i) if kept is None else ("data", id(kept))
         if key not in self.numbers:
-            title = self.data_names.get(id(kept)) or input_title(node, i)
+            name = self.data_names.get(id(kept), "")
+            title = name or input_title(node, i)
             frame = 0 if i == 0 else self.frame_of[node]  # the first comes from outside the module
             if kept is None:
                 vertex = Vertex("data", title, frame=frame, value=_statistics(number))
             else:
                 value = _statistics(kept)
-                vertex = Vertex("data", title, "", kept.shape, kept.dtype, frame, value)
+                vertex = Vertex("data", title, name, kept.shape, kept.dtype, frame, value)
             self._add(key, vertex)
         return self.numbers[key]
 
@@ -525,7 +526,7 @@ def _output_name(node: Node, index: int) -> str:
 
 
 def _statistics(data: Any) -> Statistics | None:
-    """Return what `data` is like, in one pass for each number; None of None."""
+    """Return what `data` is like; None of None."""
     if data is None:
         return None
     array = np.asarray(data)
@@ -536,15 +537,21 @@ def _statistics(data: Any) -> Statistics | None:
         nan, inf = int(item != item), int(abs(item) == np.inf)
         return Statistics(1, abs(float(item)), float(item), 0.0, item, item, nan, inf)
     low, high = array.min().item(), array.max().item()
+    peak = max(-low, high)
     flat = array.ravel("K")
-    if array.dtype != np.float64 and (array.dtype != np.float32 or max(-low, high) > 1e15):
+    scale = 1.0
+    if 0 < peak < np.inf and not 1e-15 < peak < 1e15:  # whose squares may be out of range
+        scale = float(peak)
+        flat = flat / np.float64(scale)
+    elif array.dtype.name not in ("float32", "float64"):
         flat = flat.astype(np.float64)
     nan = inf = 0
     if not abs(low) + abs(high) < np.inf:
         nan, inf = int(np.isnan(flat).sum()), int(np.isinf(flat).sum())
     with np.errstate(all="ignore"):
         norm, mean = float(np.dot(flat, flat)) ** 0.5, float(flat.mean())
-        std = max(norm**2 / flat.size - mean**2, 0.0) ** 0.5
+        std = scale * max(norm**2 / flat.size - mean**2, 0.0) ** 0.5
+        norm, mean = scale * norm, scale * mean
     return Statistics(flat.size, norm, mean, std, low, high, nan, inf)
 
 
