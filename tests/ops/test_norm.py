@@ -87,6 +87,7 @@ def test_channels_last_stays_channels_last():
     assert F.batch_norm(tg.Tensor(x), None, None, training=True).data.strides == x.strides
 
 
+@pytest.mark.oracle("batch_norm_eval")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_evaluation_uses_the_running_statistics(shape):
     rng = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place
 
 from ._dims import check_tensor
-from .elementwise import clamp, rsqrt, square
+from .elementwise import clamp, quiet, rsqrt, square
 from .padding import pad
 from .reduce import mean, vector_norm
 from .shape import broadcast_to, convert, reshape
@@ -89,9 +89,7 @@ def _batch_norm(
         centred = input - _per_channel(mean, input.ndim)
         rest = channel_sum(centred) / count  # what rounding left of the mean
         var = np.maximum(channel_dot(centred, centred) / count - rest * rest, 0)
-        scale = (var + eps) ** -0.5
-        if weight is not None:
-            scale = scale * weight
+        scale = _scale(var, weight, eps)
         out = centred
         out *= _per_channel(scale, input.ndim)
         out += _per_channel(-rest * scale if bias is None else bias - rest * scale, input.ndim)
@@ -142,6 +140,74 @@ def _(draw):
     weight = draw.array(shape[1:2]) if draw.boolean() else None
     bias = draw.array(shape[1:2]) if draw.boolean() else None
     return x, weight, bias, draw.choice([1e-5, 1e-2])
+
+
+@op(
+    name="batch_norm_eval",
+    promote="arithmetic",
+    formula="(x - mean) / √(var + ε) · w + b",
+)
+def _batch_norm_eval(
+    input: Array,
+    running_mean: Array,
+    running_var: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Any:
+    scale = _scale(running_var, weight, eps)
+    shift = -running_mean * scale if bias is None else bias - running_mean * scale
+    out = input * _per_channel(scale, input.ndim)
+    out += _per_channel(shift, input.ndim)
+    return out
+
+
+@quiet
+def _scale(var: Any, weight: Any, eps: float) -> Any:
+    root = (var + eps) ** -0.5
+    return root if weight is None else root * weight
+
+
+@_batch_norm_eval.gradient("input")
+def _(g, running_var, weight, eps): return g * _per_channel(_scale(running_var, weight, eps), g.ndim)
+
+
+@_batch_norm_eval.gradient("running_mean")
+def _(g, running_var, weight, eps): return -channel_sum(g) * _scale(running_var, weight, eps)
+
+
+@_batch_norm_eval.gradient("running_var")
+def _(g, input, running_mean, running_var, weight, eps):
+    # d (v + ε)^(-1/2) = -1/2 (v + ε)^(-1/2) / (v + ε)
+    dot = channel_dot(g, input - _per_channel(running_mean, input.ndim))
+    return -0.5 * dot * _scale(running_var, weight, eps) / (running_var + eps)
+
+
+@_batch_norm_eval.gradient("weight")
+def _(g, input, running_mean, running_var, eps):
+    centred = input - _per_channel(running_mean, input.ndim)
+    return channel_dot(g, centred) * _scale(running_var, None, eps)
+
+
+@_batch_norm_eval.gradient("bias")
+def _(g): return channel_sum(g)
+
+
+@_batch_norm_eval.onnx
+def _(onnx, input, running_mean, running_var, weight, bias, eps):
+    count = running_mean.shape
+    weight = np.ones(count, running_mean.dtype) if weight is None else weight
+    bias = np.zeros(count, running_mean.dtype) if bias is None else bias
+    statistics = running_mean, running_var
+    return onnx.node("BatchNormalization", input, weight, bias, *statistics, epsilon=eps)
+
+
+@_batch_norm_eval.samples
+def _(draw):
+    shape = draw.shape(min_dims=2, max_dims=4)
+    mean, var = draw.array(shape[1:2]), draw.array(shape[1:2], 0.3, 3.0)
+    weight, bias = (draw.array(shape[1:2]) if draw.boolean() else None for _ in range(2))
+    return draw.array(shape), mean, var, weight, bias, draw.choice([1e-5, 1e-2])
 
 
 def _count(x: Any) -> int:
@@ -208,11 +274,7 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: evaluation needs running_mean and running_var")
-        scale = (running_var + eps) ** -0.5
-        if weight is not None:
-            scale = scale * weight
-        shift = -running_mean * scale if bias is None else bias - running_mean * scale
-        out = input * _per_channel(scale, input.ndim) + _per_channel(shift, input.ndim)
+        out = _batch_norm_eval(input, running_mean, running_var, weight, bias, eps)
         return convert(out, input.dtype)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
