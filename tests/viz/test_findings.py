@@ -130,10 +130,10 @@ def test_an_infinity_is_found_but_not_that_of_a_mask():
     masked = leaf(1.0, 2.0) + leaf(0.0, -np.inf, grad=False)
     assert trace(masked.softmax(0).sum()).findings == ()
     with np.errstate(invalid="ignore"):
-        difference = masked.exp().log() - masked
+        difference = 1 / x - 1 / x
     (found,) = trace(difference.sum()).findings
     assert (found.kind, found.where) == ("NaN", "sub")
-    assert "add before it has infinities" in found.text
+    assert "true_divide before it has infinities" in found.text
 
 
 def test_nan_gradient_of_a_finite_loss():
