@@ -33,6 +33,17 @@ def main() -> None:
     draw_layers(IMAGES / "layers.svg")
     names = run(DOCS / "convolution.md")
     draw_edges(names["digit"], names["edges"], IMAGES / "edges.png")
+    names = run(DOCS / "cnn-pictures.md")
+    for figure, name in (
+        (names["curves"], "curves"),
+        (names["flow"], "gradients"),
+        (names["first"], "kernels"),
+        (names["maps"], "maps"),
+        (names["looks"], "saliency"),
+        (names["field"].figure, "field"),
+    ):
+        figure.savefig(IMAGES / f"cnn-{name}.png", dpi=110, metadata={"Software": None})
+    names["steps"].save(IMAGES / "cnn-convolution.gif")
 
 
 def run(page: Path) -> dict[str, Any]:
