@@ -377,10 +377,19 @@ def test_names(tmp_path) -> None:
     tg.onnx.export(model, inputs, path, input_names=["x", "y"], output_names=["p", "q", "r"])
     graph = onnx.load(path).graph
     assert [each.name for each in [*graph.input, *graph.output]] == ["x", "y", "p", "q", "r"]
+    with pytest.raises(ValueError, match=r"\['a'\] name an input and an output"):
+        tg.onnx.export(model, inputs, path, input_names=["a", "b"])
     with pytest.raises(ValueError, match="input_names must be 2 different names"):
         tg.onnx.export(model, inputs, path, input_names=["x", "x"])
     with pytest.raises(ValueError, match="output_names must be 3"):
         tg.onnx.export(model, inputs, path, output_names=["x"])
+
+
+def test_nested_outputs(tmp_path) -> None:
+    model = Lambda(lambda x: (x + 1, [x + 2, {"three": x + 3}], "no tensor"))
+    tg.onnx.export(model, tg.tensor(draw(2, 3)), tmp_path / "f.onnx")
+    names = [each.name for each in onnx.load(tmp_path / "f.onnx").graph.output]
+    assert names == ["output_0", "output_1_0", "output_1_1_three"]
 
 
 def test_an_input_with_another_first_size_keeps_it(tmp_path) -> None:
@@ -486,10 +495,13 @@ def test_a_users_operation(tmp_path) -> None:
         (lambda x: x.flip(0).permute(*range(x.size(0) + 1)), "but not on .*permute"),
         (lambda x: sum(x[i] for i in range(x.size(0))), "runs other operations on .*dynamic_batch"),
         (lambda x: x.sin() if x.data[0, 0, 0] == 1 else x.cos(), "sin: is cos in another run"),
+        (lambda x: _other(x)[0] + 1 if x.size(0) == 2 else _other(x)[1] + 1, "add: what it is given"),
+        (lambda x: _other(x)[x.size(0) == 2], "runs other operations"),
         (lambda x: tg.tensor(x.data + 1), "output was not made by operations"),
         (lambda x: F.max_pool1d(x, 2, return_indices=True)[1], "output was not made by operations"),
         (lambda x: registry["max_pool1d"](x, _window(x))[1], "an output .* leaves out"),
         (lambda x: x[x > 0], "an index of booleans has no translation|what it is given depends"),
+        (lambda x: _set(x * 2), "index_put: has no ONNX translation"),
         (lambda x: None, "returns no Tensor"),
     ],
 )
@@ -498,6 +510,15 @@ def test_what_cannot_be_written(function, message: str, tmp_path) -> None:
     with pytest.raises((RuntimeError, TypeError), match=message):
         tg.onnx.export(Lambda(function), x, tmp_path / "f.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def _other(x):
+    return x.sin(), x.sin()
+
+
+def _set(x):
+    x[0] = 1
+    return x
 
 
 def _window(x):

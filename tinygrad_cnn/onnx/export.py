@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,8 @@ def export(
         An example of what the model is called with.
     f : path
     input_names, output_names : sequence of str, optional
-        Where not given: the parameters' names of the model's ``forward``; and ``output``,
-        ``output_1``, ..., or the keys of the dictionary that the model returns.
+        Where not given: the parameters' names of the model's ``forward``; and ``output`` or
+        ``output_0``, ``output_1``, ..., or the keys of the dictionary that the model returns.
     opset_version : int
         At least 18.
     dynamic_batch : bool
@@ -97,6 +97,8 @@ def export(
     names = _checked("input_names", input_names, len(inputs)) or _argument_names(model, len(inputs))
     outs = list(traces.outs)
     out_names = _checked("output_names", output_names, len(outs)) or outs
+    if twice := set(names).intersection(out_names):
+        raise ValueError(f"onnx.export: {sorted(twice)} name an input and an output; give others")
     graph = _graph(traces, names, out_names, state)
     made = onnx.helper.make_model(
         graph,
@@ -159,12 +161,15 @@ class _Traces:
             ) from error
         self.outs = {name: self.first.ref(out._data) for name, out in outs}
         refs = [self.second.ref(out._data) for _, out in others]
-        self.calls = self.first.needed([r for r in self.outs.values() if isinstance(r, Ref)])
-        self.again = self.second.needed([r for r in refs if isinstance(r, Ref)])
+        for name, *pair in zip(self.outs, self.outs.values(), refs, strict=False):
+            if not all(isinstance(ref, Ref) for ref in pair):
+                raise RuntimeError(f"onnx.export: {name} was not made by operations of this package")
+        self.calls = self.first.needed(self.outs.values())
+        self.again = self.second.needed(refs)
         for one, other in zip(self.calls, self.again, strict=False):
             if one.op is not other.op:
                 raise RuntimeError(self.about(one, f"is {other.op.name} in another run of the model"))
-        if len(self.calls) != len(self.again) or len(outs) != len(others):
+        if len(self.calls) != len(self.again) or [*self.outs.values()] != refs:
             raise RuntimeError(
                 "onnx.export: the model runs other operations on other values or another batch size"
                 + self.hint
@@ -194,7 +199,7 @@ class _Traces:
         if same:
             return a
         n, m = self.batches
-        if isinstance(a, int) and isinstance(b, int) and n and not a % n and a * m == b * n:
+        if type(a) is type(b) is int and n and not a % n and a * m == b * n:
             return Dim(a, a // n)
         raise ValueError
 
@@ -230,16 +235,16 @@ def _run(
     return trace, outs
 
 
-def _outputs(returned: Any) -> Iterator[tuple[str, Tensor]]:
+def _outputs(returned: Any, path: str = "") -> Iterator[tuple[str, Tensor]]:
     """Yield the Tensors that a model returned, and their names."""
-    if isinstance(returned, Mapping):
+    if isinstance(returned, Tensor):
+        yield path or "output", returned
+    elif isinstance(returned, Mapping):
         for key, value in returned.items():
-            if isinstance(value, Tensor):
-                yield str(key), value
-        return
-    values = returned if isinstance(returned, (tuple, list)) else [returned]
-    for i, value in enumerate(value for value in values if isinstance(value, Tensor)):
-        yield (f"output_{i}" if i else "output"), value
+            yield from _outputs(value, f"{path}_{key}" if path else str(key))
+    elif isinstance(returned, (tuple, list)):
+        for i, value in enumerate(returned):
+            yield from _outputs(value, f"{path or 'output'}_{i}")
 
 
 # -- the graph ---------------------------------------------------------------------------------
@@ -286,8 +291,6 @@ def _graph(
     final: dict[str, str] = {}
     outs = []
     for name, ref in zip(out_names, traces.outs.values(), strict=True):
-        if not isinstance(ref, Ref):
-            raise RuntimeError(f"onnx.export: {name} was not made by operations of this package")
         source = value(ref)
         if source.name in produced and source.name not in final:  # by a node: its output's name
             final[source.name] = name
@@ -319,13 +322,13 @@ def _info(value: Value) -> Any:
 
 
 def _translated(
-    onnx: Builder, traces: _Traces, call: Call, again: Call, value: Any
+    onnx: Builder, traces: _Traces, call: Call, again: Call, value: Callable[[Ref], Value]
 ) -> tuple[Value | None, ...]:
     """Add the nodes of one call, and return the values of its outputs."""
     op = call.op
 
     def tensor(a: Any, b: Any) -> Any:
-        if isinstance(a, Ref) and isinstance(b, Ref):
+        if isinstance(a, Ref) and isinstance(b, Ref) and a == b:
             known = value(a)
             return Value(known.name, traces.shape(a, b), known.dtype)
         merged = traces.merged(a, b)

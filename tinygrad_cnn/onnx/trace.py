@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -79,7 +79,7 @@ class Trace:
             self._refs[id(array)] = self._refs[id(values)]
             self.arrays.append(array)
 
-    def needed(self, outs: Sequence[Any]) -> list[Call]:
+    def needed(self, outs: Iterable[Ref]) -> list[Call]:
         """Return the calls that `outs` depend on."""
         wanted = set(outs)
         calls = []
