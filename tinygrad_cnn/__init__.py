@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .core.modes import (
     enable_grad as enable_grad,
     inference_mode as inference_mode,
@@ -423,6 +425,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 Size = tuple  # of which shapes are
+finfo, iinfo = np.finfo, np.iinfo
 bool = bool_
 float = float32
 double = float64
@@ -430,7 +433,13 @@ half = float16
 int = int32
 long = int64
 
-_SUBMODULES = ("accelerator", "autograd", "backends", "cuda", "datasets", "distributed", "func", "hub", "jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz")
+# an operation's result has the memory order that it is made in, whatever format is asked for
+channels_last, contiguous_format, preserve_format = "channels_last", "contiguous", "preserve"
+
+_SUBMODULES = (
+    *("accelerator", "autograd", "backends", "cuda", "datasets", "distributed", "func", "hub"),
+    *("jit", "linalg", "models", "nn", "onnx", "optim", "testing", "utils", "viz"),
+)
 _HOMES = {"save": "serialization", "load": "serialization", "summary": "utils"}
 
 

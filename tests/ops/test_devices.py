@@ -41,3 +41,13 @@ def test_tensors_are_on_the_cpu():
         x.cuda()
     assert not tg.cuda.is_available()
     assert tg.cuda.device_count() == 0
+
+
+def test_memory_formats_and_limits_of_dtypes_are_known():
+    x = tg.randn(1, 2, 3, 3).to(memory_format=tg.channels_last)
+    assert x.contiguous(memory_format=tg.contiguous_format).shape == (1, 2, 3, 3)
+    assert tg.nn.Conv2d(2, 1, 1).to(memory_format=tg.channels_last)(x).shape == (1, 1, 3, 3)
+    assert tg.finfo(tg.float32).eps == 2**-23
+    assert tg.iinfo(tg.int8).max == 127
+    with pytest.raises(RuntimeError, match="cuda"):
+        tg.nn.Linear(1, 1).cuda()

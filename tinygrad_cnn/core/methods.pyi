@@ -323,8 +323,8 @@ class TensorMethods:
         """Return `input`, raised to `min` and then lowered to `max`."""
     def clone(self) -> Tensor:
         """Return a copy, in the same order in memory."""
-    def contiguous(self) -> Tensor:
-        """Return a copy in C order; the tensor itself if it has it."""
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """Return a copy in C order; the tensor itself if it has it. `memory_format` has no effect."""
     def copy_(self, source: Any, non_blocking: builtins.bool = False) -> Tensor:
         """Set the elements to those of `source`, broadcast, and return the tensor."""
     def copysign(self, other: Any) -> Tensor:
@@ -1006,6 +1006,7 @@ class TensorMethods:
         device: Any = None,
         non_blocking: builtins.bool = False,
         copy: builtins.bool = False,
+        memory_format: Any = None,
     ) -> Tensor:
         """Return the values in another dtype; the tensor itself where nothing changes."""
     def topk(

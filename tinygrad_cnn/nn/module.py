@@ -462,6 +462,10 @@ class Module:
         """Return the module itself: every module is on the CPU."""
         return self
 
+    def cuda(self: M, device: Any = None) -> M:
+        """Raise ``RuntimeError``: there is no other device."""
+        return self.to("cuda" if device is None else device)
+
     def float(self: M) -> M:
         """Bring parameters and buffers to float32; return the module."""
         return self.to(np.float32)

@@ -364,6 +364,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 
 
 @op(formula="x Wᵀ + b")
+@quiet
 def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
     """Return ``input @ weight.T + bias``.
 

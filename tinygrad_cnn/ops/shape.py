@@ -660,8 +660,8 @@ def _(draw): return (draw.array(draw.shape()),)
 
 
 @method("contiguous")
-def contiguous(input: Tensor) -> Tensor:
-    """Return a copy in C order; the tensor itself if it has it."""
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Return a copy in C order; the tensor itself if it has it. `memory_format` has no effect."""
     return input if input.is_contiguous() else _contiguous(input)
 
 
@@ -692,6 +692,7 @@ def convert(
     device: Any = None,
     non_blocking: bool = False,
     copy: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """Return the values in another dtype; the tensor itself where nothing changes.
 
@@ -703,7 +704,7 @@ def convert(
     *args : dtype, device or Tensor
     dtype : dtype, optional
     device : device or str, optional
-    non_blocking : bool
+    non_blocking, memory_format
         Without effect.
     copy : bool
         Copy even where nothing changes.
