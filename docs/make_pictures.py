@@ -28,7 +28,8 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     run(DOCS.parent / "README.md")["graph"].save(IMAGES / "lenet.svg")
     names = run(DOCS / "pictures.md")
-    for name in ("expression", "modules", "second_order"):
+    graphs = ("expression", "modules", "inception", "resnet50", "block", "second_order")
+    for name in (*graphs, "gradients", "nan"):
         names[name].save(IMAGES / f"{name.replace('_', '-')}.svg")
     draw_layers(IMAGES / "layers.svg")
     names = run(DOCS / "convolution.md")

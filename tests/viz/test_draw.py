@@ -32,6 +32,12 @@ GOLDEN = Path(__file__).parent / "golden"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's program dot")
 
 
+@pytest.fixture
+def no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("tinygrad_cnn.viz.graph._graphviz_pure", lambda: None)
+
+
 def gradient(tensor: Tensor) -> Any:
     return "none" if tensor.grad is None else tensor.grad.data
 
@@ -494,8 +500,7 @@ def test_svg_has_each_box_and_arrow():
     assert groups["cluster"] == 4  # none around the operations of `act`
 
 
-def test_save_dot_needs_no_program(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_save_dot_needs_no_program(tmp_path, no_program):
     graph = draw(leaf(1.0) * 2)
     for name in ("net.dot", "net.gv", "net"):
         graph.save(tmp_path / name)
@@ -517,22 +522,20 @@ def test_save_other_suffix(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
-def test_without_dot_the_error_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_without_dot_the_error_says_how_to_get_it(tmp_path, no_program):
     target = tmp_path / "net.svg"
     target.write_text("the last good one")
     graph = draw(leaf(1.0) * 2)
     for attempt in (lambda: graph.save(target), graph.pipe, lambda: graph.render(tmp_path / "x")):
         with pytest.raises(RuntimeError, match="apt-get install graphviz") as caught:
             attempt()
-        for words in ("brew install", "winget install", "conda install", ".dot"):
+        for words in ("brew install", "winget install", "conda install", "pip install", ".dot"):
             assert words in str(caught.value)
     assert target.read_text() == "the last good one"
     assert not list(tmp_path.glob(".*"))
 
 
-def test_notebook_falls_back_to_text(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_notebook_falls_back_to_text(no_program):
     graph = draw(leaf(1.0) * 2)
     (text,) = graph._repr_mimebundle_().values()
     assert text.startswith("// the program `dot` of graphviz is not installed")

@@ -6,7 +6,6 @@ import shutil
 import time
 import warnings
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -382,17 +381,11 @@ def test_large_png_is_made_smaller_and_says_so(tmp_path, monkeypatch):
         net(Block()).save(tmp_path / "net.svg")
 
 
-@pytest.fixture
-def only_graphviz_pure(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = shutil.which("graphviz-pure")
-    if program is None:
-        pytest.skip("needs graphviz-pure")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "graphviz-pure").symlink_to(program)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-
-
-def test_graphviz_pure_takes_the_place_of_dot(tmp_path, only_graphviz_pure):
+@pytest.mark.skipif(graph._graphviz_pure() is None, reason="needs graphviz-pure")
+def test_graphviz_pure_takes_the_place_of_dot(tmp_path, monkeypatch):
+    program = graph._graphviz_pure()
+    monkeypatch.setattr(graph, "_graphviz_pure", lambda: program)
+    monkeypatch.setenv("PATH", str(tmp_path))
     snapshot = net(Block())
     snapshot.save(tmp_path / "net.svg")
     assert "conv2d 3×3" in (tmp_path / "net.svg").read_text("utf-8")

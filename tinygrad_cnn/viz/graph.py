@@ -31,7 +31,7 @@ _NO_DOT = (
     "    brew install graphviz              (macOS)\n"
     "    winget install graphviz            (Windows)\n"
     "    conda install -c conda-forge graphviz\n"
-    "    pip install graphviz-pure          (anywhere; SVG and PNG, no PDF)\n"
+    "    pip install 'tinygrad_cnn[dot]'    (anywhere; SVG and PNG, no PDF)\n"
     'Without it, save("graph.dot") and .source give the graph as DOT text, which any graphviz '
     "viewer shows."
 )
@@ -227,9 +227,7 @@ def draw(
 
 def _render_without_dot(source: str, format: str) -> bytes | None:
     """Return what the pip package graphviz-pure makes of DOT text; None without it, or of PDF."""
-    program = shutil.which("graphviz-pure") or shutil.which(
-        "graphviz-pure", path=sysconfig.get_path("scripts")
-    )
+    program = _graphviz_pure()
     if program is None or format not in ("svg", "png"):
         return None
     text = source.replace(dot.FONT, "Arial")  # a font that it knows
@@ -237,6 +235,12 @@ def _render_without_dot(source: str, format: str) -> bytes | None:
     if done.returncode:
         raise RuntimeError(f"graphviz-pure failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
+
+
+def _graphviz_pure() -> str | None:
+    """Return where the program is: on PATH, or beside this Python's other programs."""
+    scripts = sysconfig.get_path("scripts")
+    return shutil.which("graphviz-pure") or shutil.which("graphviz-pure", path=scripts)
 
 
 def write(path: Path, content: bytes) -> None:

@@ -353,6 +353,8 @@ class _Selector:
         parameters = sum(v.value.size for v in vertices if v.kind == "parameter" and v.value)
         if parameters:
             count += f", {parameters:,} parameters"
+        if image[1] in self.copies:
+            count += " each"
         frame = self.snapshot.frames[image[1]].parent
         return Vertex("module", f"{self._frame_label(image[1])}\n{count}", frame=frame)
 
