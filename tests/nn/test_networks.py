@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.testing import Draw, gradcheck, gradgradcheck
+from tinygrad_cnn.testing import gradcheck, gradgradcheck, strategies
 
 
 def blueprint(draw):
@@ -44,21 +44,27 @@ def build(lib, layers):
     return lib.nn.Sequential(*(getattr(lib.nn, kind)(*args, **kw) for kind, args, kw in layers))
 
 
-def fresh(draw):
-    """Return a float64 model, its input and labels."""
+def planned(draw):
+    """Return a blueprint, images and labels."""
     shape, layers = blueprint(draw)
+    return layers, draw.array(shape), draw.integers(shape[:1], 0, 2)
+
+
+def fresh(draw):
+    """Return a float64 model, images and labels."""
+    layers, images, labels = planned(draw)
     model = build(tg, layers).double()
     with tg.no_grad():
         for parameter in model.parameters():
             parameter.copy_(tg.tensor(draw.array(parameter.shape, -1, 1)))
-    return model, draw.array(shape), draw.integers(shape[:1], 0, 2)
+    return model, images, labels
 
 
-@given(data=st.data())
+@given(strategies.drawn(fresh))
 @settings(max_examples=25)
 @pytest.mark.filterwarnings("ignore::tinygrad_cnn.testing.KinkWarning")
-def test_gradients_of_first_and_second_order_agree_with_finite_differences(data):
-    model, images, labels = fresh(Draw.from_hypothesis(data))
+def test_gradients_of_first_and_second_order_agree_with_finite_differences(example):
+    model, images, labels = example
     leaves = (tg.tensor(images, requires_grad=True), *model.parameters())
 
     def loss(x, *_):
@@ -78,12 +84,11 @@ def torch():
     module.set_num_threads(threads)
 
 
-@given(data=st.data())
+@given(strategies.drawn(planned))
 @settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
-def test_agrees_with_pytorch(torch, data):
-    draw = Draw.from_hypothesis(data)
-    shape, layers = blueprint(draw)
+def test_agrees_with_pytorch(torch, example):
+    layers, images, labels = example
     theirs = build(torch, layers).double()
     mine = build(tg, layers).double()
     shown = repr(theirs).replace("True, bias=True, track", "True, track")  # newer ones show it
@@ -92,7 +97,6 @@ def test_agrees_with_pytorch(torch, data):
     assert list(mine.state_dict()) == list(state)
     mine.load_state_dict(state)
     results = []
-    images, labels = draw.array(shape), draw.integers(shape[:1], 0, 2)
     for lib, model in ((tg, mine), (torch, theirs)):
         optimizer = lib.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
         x = lib.tensor(images, requires_grad=True)

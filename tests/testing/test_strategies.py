@@ -239,7 +239,7 @@ def test_arguments_of_an_operation_without_sampler():
     def twice(x):
         return x * 2
 
-    with pytest.raises(LookupError, match="under_test: it has no sampler"):
+    with pytest.raises(LookupError, match="under_test: no sampler"):
         find(strategies.arguments(twice), lambda _: True)
 
 

@@ -48,13 +48,6 @@ class Draw:
         rng = np.random.default_rng(seed)
         return cls(lambda low, high: int(rng.integers(low, high, endpoint=True)))
 
-    @classmethod
-    def from_hypothesis(cls, data: Any) -> Draw:
-        """Draw from what ``hypothesis.strategies.data()`` gives."""
-        from hypothesis import strategies
-
-        return cls(lambda low, high: data.draw(strategies.integers(low, high)))
-
     def integer(self, low: int, high: int) -> int:
         """Return an integer from `low` to `high`, both included."""
         return self._source(low, high)
@@ -198,6 +191,12 @@ class Draw:
             return self.dim(ndim)
         order = [int(d) for d in self.rng.permutation(ndim)]
         return tuple(d - ndim if self.boolean() else d for d in order[: self.integer(1, ndim)])
+
+    def sample(self, op: Op[Any, Any]) -> Any:
+        """Return arguments of an operation, from its own sampler."""
+        if op.sampler is None:
+            raise LookupError(f"{op.name}: no sampler; declare one with @{op.name}.samples")
+        return op.sampler(self)
 
     def transposed_convolution(self, dims: int) -> dict[str, Any]:
         """Return the arguments of a transposed convolution, by name."""

@@ -27,6 +27,7 @@ from .diagnosis import (
 from .draw import LAYOUTS, Draw, bind, laid
 from .numeric import GradcheckError, precision_of, size_of
 from .session import draw_of
+from .strategies import drawn
 
 Run = Callable[[Sequence[Any]], list[Any]]
 """Calls the function under test with these as its float inputs; returns its float outputs."""
@@ -71,16 +72,14 @@ def check_op(op: Op[Any, Any], draw: Draw | tuple[Any, ...], *, seed: int | None
     >>> check_op(tg.mul, (np.ones((2, 3)), np.zeros(3)))
     """
     if isinstance(draw, Draw):
-        if op.sampler is None:
-            raise LookupError(f"{op.name}: no sampler; declare one with @{op.name}.samples")
-        sample = op.sampler(draw)
+        sample = draw.sample(op)
         seed = int(draw.rng.integers(2**32)) if seed is None else seed
     else:
         sample = draw
-    drawn = sample if isinstance(sample, tuple) else (sample,)
+    given = sample if isinstance(sample, tuple) else (sample,)
 
     def lines() -> str:
-        call = f"check_op(registry[{op.name!r}], {literal(drawn)}, seed={seed or 0})"
+        call = f"check_op(registry[{op.name!r}], {literal(given)}, seed={seed or 0})"
         builtin = op.__module__.startswith("tinygrad_cnn.")
         return program(
             call,
@@ -90,7 +89,7 @@ def check_op(op: Op[Any, Any], draw: Draw | tuple[Any, ...], *, seed: int | None
         )
 
     with draw_of(op.name), reproduced_by(lines):
-        _check_op(op, bind(op, copy.deepcopy(drawn)), Draw.from_seed(seed or 0))
+        _check_op(op, bind(op, copy.deepcopy(given)), Draw.from_seed(seed or 0))
 
 
 def _check_op(op: Op[Any, Any], bound: inspect.BoundArguments, draw: Draw) -> None:
@@ -287,12 +286,15 @@ def fuzz_op(op: Op[Any, Any], *, examples: int = 50) -> None:
     >>> from tinygrad_cnn.testing import fuzz_op
     >>> fuzz_op(tg.mul, examples=5)
     """
-    from hypothesis import strategies
 
-    def check(data: Any) -> None:
-        check_op(op, Draw.from_hypothesis(data))
+    def sample(draw: Draw) -> tuple[Any, int]:
+        return draw.sample(op), int(draw.rng.integers(2**32))
 
-    _run(check, strategies.data(), examples, f"{op.__module__}.{op.name}")
+    def check(example: tuple[Any, int]) -> None:
+        arguments, seed = example
+        check_op(op, arguments, seed=seed)
+
+    _run(check, drawn(sample), examples, f"{op.__module__}.{op.name}")
 
 
 def fuzz_gradients(
@@ -376,7 +378,7 @@ def make_test(
             check(seed=seed, **arguments)
 
     seeds = st.integers(0, 2**32 - 1)
-    drawn = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
+    strategy = st.tuples(st.tuples(*groups), st.fixed_dictionaries(strategies), seeds)
 
     def check_drawn(example: tuple[tuple[dict[str, Any], ...], dict[str, Any], int]) -> None:
         parts, arguments, seed = example
@@ -385,7 +387,7 @@ def make_test(
         reproducible(seed=seed, **arguments)
 
     def test() -> None:
-        _run(check_drawn, drawn, examples, path)
+        _run(check_drawn, strategy, examples, path)
 
     test.__name__ = test.__qualname__ = name_of(function)
     test.__module__ = function.__module__

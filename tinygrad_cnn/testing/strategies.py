@@ -276,13 +276,7 @@ def arguments(operation: Op[Any, Any]) -> Strategy:
     ...     return (input * input + other * other).sqrt()
     >>> test_length()
     """
-    return drawn(lambda draw: _arguments(draw, operation))
-
-
-def _arguments(draw: Draw, operation: Op[Any, Any]) -> dict[str, Any]:
-    if operation.sampler is None:
-        raise LookupError(f"{operation.name}: it has no sampler")
-    return dict(bind(operation, operation.sampler(draw)).arguments)
+    return drawn(lambda draw: dict(bind(operation, draw.sample(operation)).arguments))
 
 
 def convolutions(dims: int = 2) -> Strategy:
@@ -341,8 +335,7 @@ def poolings(kind: str = "max", dims: int = 2) -> Strategy:
     >>> test_max_pool2d()
     """
 
-    def make(draw: Draw) -> dict[str, Any]:
-        known = _arguments(draw, registry[f"{kind}_pool{dims}d"])
+    def public(known: dict[str, Any]) -> dict[str, Any]:
         window = known.pop("window")._asdict()
         known |= {"kernel_size": window.pop("kernel"), **window}
         if kind == "avg":
@@ -351,7 +344,7 @@ def poolings(kind: str = "max", dims: int = 2) -> Strategy:
             known.pop("divisor_override", None)
         return known
 
-    return drawn(make)
+    return arguments(registry[f"{kind}_pool{dims}d"]).map(public)
 
 
 def networks() -> Strategy:
