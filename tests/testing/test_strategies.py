@@ -40,9 +40,9 @@ def test_each_of_these_shapes_is_found(shape):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@given(x=st.data())
-def test_layouts(layout, x):
-    drawn = x.draw(strategies.arrays((3, 2), layouts=[layout]))
+@given(data=st.data())
+def test_layouts(layout, data):
+    drawn = data.draw(strategies.arrays((3, 2), layouts=[layout]))
     assert drawn.shape == (3, 2)
     assert drawn.flags.c_contiguous == (layout in ("C", "readonly"))
     assert drawn.flags.f_contiguous == (layout == "F")
