@@ -245,13 +245,12 @@ def test_parameters_of_translations(name: str) -> None:
 def beyond(arguments: dict[str, Any], arrays: list[np.ndarray]) -> bool:
     """Return whether ONNX, or its runtime, has no such thing."""
     first = arrays[0]
-    window = arguments.get("window")
-    return (
-        (first.ndim == 0 and len(arguments) > len(arrays))  # a dimension of a number
-        or (arguments.get("mode") == "cubic" and first.ndim != 4)
-        # a window of nothing but padding
-        or (window is not None and any(2 * p >= k > 1 for p, k in zip(*window[::2], strict=False)))
-    )  # fmt: skip
+    if first.ndim == 0 and len(arguments) > len(arrays):
+        return True  # a dimension of a number
+    if "window" in arguments:  # one that sees nothing but padding
+        window = arguments["window"]
+        return any(2 * p >= k > 1 for p, k in zip(window.padding, window.kernel, strict=True))
+    return arguments.get("mode") == "cubic" and first.ndim != 4
 
 
 @pytest.mark.parametrize("name", TRANSLATED)
@@ -259,7 +258,7 @@ def beyond(arguments: dict[str, Any], arrays: list[np.ndarray]) -> bool:
 def test_operation(name: str, tmp_path) -> None:
     """At arguments from the operation's own sampler."""
     op = registry[name]
-    for seed in range(6):
+    for seed in range(5):
         arguments = bind(op, op.sampler(Draw.from_seed(seed))).arguments
         values = [arguments[op.parameters[i]] for i in op.inputs]
         values = list(values[0]) if op.variadic else values
@@ -435,7 +434,7 @@ def test_in_place(tmp_path) -> None:
 
 def test_what_nothing_depends_on_is_left_out(tmp_path) -> None:
     def function(x):
-        assert not tg.isfinite(x).all().logical_not()
+        assert not tg.signbit(x.abs()).any()  # which has no translation
         return x + 1
 
     check(Lambda(function), tmp_path / "f.onnx", draw(2, 3))

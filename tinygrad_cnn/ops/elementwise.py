@@ -246,6 +246,13 @@ def _(g): return _zeros(g)
 floor_divide.samples(_divided)
 
 
+@floor_divide.onnx
+def _(onnx, input, other, out):
+    if out.dtype.kind != "f":  # ONNX divides integers towards 0
+        raise NotImplementedError("the division of integers has no translation")
+    return onnx.node("Floor", onnx.node("Div", input, other))
+
+
 @op(name="trunc_divide", promote="arithmetic")
 @quiet
 def _trunc_divide(input: Array, other: Array) -> Any:
@@ -290,6 +297,14 @@ def _(g, input, other): return -g * floor_divide(input, other)
 
 
 remainder.samples(_divided)
+
+
+@remainder.onnx
+def _(onnx, input, other, out):
+    if out.dtype.kind != "f":
+        return onnx.node("Mod", input, other)
+    quotient = onnx.node("Floor", onnx.node("Div", input, other))
+    return onnx.node("Sub", input, onnx.node("Mul", quotient, other))
 
 
 @op(method=True, operator="-x", inplace=True, formula="-x")
@@ -602,6 +617,11 @@ isinf.onnx("IsInf")
 def isfinite(input: Array) -> Any:
     """Return whether each element is neither infinite nor NaN."""
     return np.isfinite(input)
+
+
+@isfinite.onnx
+def _(onnx, input):
+    return onnx.node("Not", onnx.node("Or", onnx.node("IsNaN", input), onnx.node("IsInf", input)))
 
 
 @isnan.samples

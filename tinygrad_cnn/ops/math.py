@@ -55,6 +55,10 @@ def exp2(input: Array) -> Any:
 def _(g, out): return g * (out * _LN2)
 
 
+@exp2.onnx
+def _(onnx, input): return onnx.node("Pow", 2, input)
+
+
 @op(method=True, inplace=True, promote="float", formula="log₂ x")
 @quiet
 def log2(input: Array) -> Any:
@@ -66,6 +70,10 @@ def log2(input: Array) -> Any:
 def _(g, input): return g / (input * _LN2)
 
 
+@log2.onnx
+def _(onnx, input): return onnx.node("Div", onnx.node("Log", input), _LN2)
+
+
 @op(method=True, inplace=True, promote="float", formula="log₁₀ x")
 @quiet
 def log10(input: Array) -> Any:
@@ -75,6 +83,10 @@ def log10(input: Array) -> Any:
 
 @log10.gradient("input")
 def _(g, input): return g / (input * _LN10)
+
+
+@log10.onnx
+def _(onnx, input): return onnx.node("Div", onnx.node("Log", input), _LN10)
 
 
 @log2.samples
@@ -475,6 +487,10 @@ def floor(input: Array) -> Any:
 def _(g): return _zeros(g)
 
 
+@floor.onnx
+def _(onnx, input): return onnx.node("Floor", input) if input.dtype.kind == "f" else input
+
+
 @op(method=True, inplace=True, formula="⌈x⌉")
 def ceil(input: Array) -> Any:
     """Return the smallest integer that is not below; gradient 0."""
@@ -483,6 +499,10 @@ def ceil(input: Array) -> Any:
 
 @ceil.gradient("input")
 def _(g): return _zeros(g)
+
+
+@ceil.onnx
+def _(onnx, input): return onnx.node("Ceil", input) if input.dtype.kind == "f" else input
 
 
 @op(method=True, inplace=True, formula="trunc x")
@@ -522,6 +542,13 @@ def round(input: Array, *, decimals: int = 0) -> Any:
 
 @round.gradient("input")
 def _(g): return _zeros(g)
+
+
+@round.onnx
+def _(onnx, input, decimals):
+    if decimals or input.dtype.kind != "f":
+        raise NotImplementedError("only floating numbers, to integers, have a translation")
+    return onnx.node("Round", input)
 
 
 def _between_halves(draw):
