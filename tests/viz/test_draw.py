@@ -586,7 +586,7 @@ def test_tensor_without_graph():
 
 @pytest.mark.parametrize("wrong", [3.0, [np.zeros(2)], None, [None]])
 def test_not_a_tensor(wrong):
-    with pytest.raises(TypeError, match=r"draw: expected a Tensor or a sequence of Tensors"):
+    with pytest.raises(TypeError, match=r"trace: expected a Tensor or a sequence of Tensors"):
         draw(wrong)
 
 

@@ -226,6 +226,10 @@ def test_focus_shows_a_module_and_its_neighbours():
     assert titles(view) == [
         "blocks.0: Block", "conv2d 1×1, stride 1", "batch_norm", "add", "relu", "mean dim (2, 3)"
     ]  # fmt: skip
+    alike = net(Block(), Block(), Block()).view(focus="blocks.1")
+    assert titles(alike)[0] == "blocks.0: Block"
+    assert titles(alike)[-1] == "blocks.2: Block"
+    assert len(alike.boxes) == 6
     with pytest.raises(ValueError, match=r"no module 'block\.1'.*blocks\.1"):
         net(Block(), Block()).view(focus="block.1")
 
@@ -351,6 +355,18 @@ def test_json_holds_all_that_is_shown(tmp_path):
     vertex = read["boxes"][1]["vertex"]
     assert (vertex["op"], vertex["dtype"], vertex["shape"]) == ("conv2d", "float32", [2, 4, 6, 6])
     assert ["stride", "(1, 1)"] in vertex["options"]
+
+
+def test_json_is_json_though_a_value_is_not_finite(tmp_path):
+    trace(leaf(1.0, np.nan)).save(tmp_path / "net.json")
+    text = (tmp_path / "net.json").read_text("utf-8")
+    read = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert read["boxes"][0]["vertex"]["value"]["norm"] == "nan"
+
+
+def test_unknown_format(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.svg, \.png, \.pdf, \.dot, \.gv, \.mmd or"):
+        trace(leaf(1.0)).save(tmp_path / "net.html")
 
 
 def test_mermaid(tmp_path):

@@ -68,7 +68,7 @@ _MARKS = {
 }
 _DIFFERENCES = {"added": "+ only in the second", "removed": "− only in the first", "changed": "≠ differs"}
 # of one hue from light to dark, so that they stay in order for everybody and in print
-_SHADES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c")
+_SHADES = ("#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c")
 
 
 def statements(view: View) -> list[str]:

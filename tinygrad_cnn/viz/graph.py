@@ -22,7 +22,7 @@ from .snapshot import trace
 from .view import View
 
 _RENDERED = (".svg", ".png", ".pdf")
-_TEXT = (".dot", ".gv", "")
+FORMATS = (*_RENDERED, ".dot", ".gv", "")
 _MOST_PIXELS = 25e6
 _DPI = 96
 _NO_DOT = (
@@ -90,7 +90,7 @@ class Graph(graphviz.Digraph):
         """
         path = Path(self.directory if directory is None else directory, filename or self.filename)
         suffix = path.suffix.lower()
-        if suffix not in _RENDERED + _TEXT:
+        if suffix not in FORMATS:
             raise ValueError(
                 f"save: cannot write {path.name!r}: the name must end in .svg, .png, .pdf or .dot"
             )

@@ -174,37 +174,39 @@ class _Selector:
         return homes
 
     def _fold(self) -> None:
+        frames = self.snapshot.frames
         before: dict[int, int] = {}  # frame -> the last one in it
-        last: dict[int, int] = {}  # frame -> its last vertex
-        signatures: dict[int, Any] = {}
-
-        def signature(frame: int) -> Any:
-            if frame not in signatures:
-                signatures[frame] = self._signature(frame)
-            return signatures[frame]
-
         first_of: dict[int, int] = {}
-        for i, frame in enumerate(self.snapshot.frames[1:], 1):
-            part = self.members[i]
-            if not part:
-                continue
+        signatures: dict[int, Any] = {}
+        for i, frame in enumerate(frames[1:], 1):
             previous = before.get(frame.parent)
-            before[frame.parent], last[i] = i, part[-1]
-            if previous is None or not self.closable[i] or len(self.members[previous]) != len(part):
+            before[frame.parent] = i
+            if previous is None or not self._may_be_alike(previous, i):
                 continue
-            between = self.snapshot.vertices[last[previous] + 1 : part[0]]
-            if any(vertex.kind == "operation" for vertex in between):
-                continue
-            if signature(previous) != signature(i):
-                continue
-            first = first_of[i] = first_of.get(previous, previous)
-            self.copies.setdefault(first, [first]).append(i)
+            for one in (previous, i):
+                if one not in signatures:
+                    signatures[one] = self._signature(one)
+            if signatures[previous] == signatures[i]:
+                first = first_of[i] = first_of.get(previous, previous)
+                self.copies.setdefault(first, [first]).append(i)
         for first, alike in self.copies.items():
             for copy, one in enumerate(alike):
                 for twin, number in zip(self.members[first], self.members[one], strict=True):
                     self.copy_of[number][first] = copy
                     if copy:
                         self.twins[number] = twin
+
+    def _may_be_alike(self, first: int, second: int) -> bool:
+        """Return whether nothing is between two frames, and they are of one size."""
+        one, other = self.members[first], self.members[second]
+        between = self.snapshot.vertices[one[-1] + 1 : other[0]]
+        paths = [self.snapshot.frames[frame].path for frame in (first, second)]
+        return (
+            len(one) == len(other)
+            and self.closable[second]
+            and not any(vertex.kind == "operation" for vertex in between)
+            and not (self.focus and any(within(self.focus, path) for path in paths))
+        )
 
     def _signature(self, frame: int) -> Any:
         """Return what two frames have in common that are drawn alike."""

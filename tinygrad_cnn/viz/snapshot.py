@@ -268,16 +268,16 @@ def trace(
 def _checked(tensors: Any) -> list[Tensor]:
     roots = list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
     if not roots:
-        raise RuntimeError("draw: no tensors given")
+        raise RuntimeError("trace: no tensors given")
     for i, root in enumerate(roots):
         if not isinstance(root, Tensor):
             raise TypeError(
-                f"draw: expected a Tensor or a sequence of Tensors, got {type(root).__name__}"
+                f"trace: expected a Tensor or a sequence of Tensors, got {type(root).__name__}"
             )
         if not root.requires_grad:
             which = "the tensor" if len(roots) == 1 else f"tensor {i}"
             raise RuntimeError(
-                f"draw: {which} has no recorded graph: it does not require grad, because nothing "
+                f"trace: {which} has no recorded graph: it does not require grad, because nothing "
                 "that made it does, or because it was made under no_grad() or detached"
             )
     return roots

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,18 +95,21 @@ class View:
         RuntimeError
             If a program is needed and not installed.
         """
-        from .graph import write
+        from .graph import FORMATS, write
 
-        suffix = Path(path).suffix.lower()
+        path = Path(path)
+        suffix = path.suffix.lower()
         if suffix == ".mmd":
             from .mermaid import flowchart
 
-            write(Path(path), flowchart(self).encode())
+            write(path, flowchart(self).encode())
         elif suffix == ".json":
-            text = json.dumps(dataclasses.asdict(self), default=_plain, indent=1)
-            write(Path(path), text.encode())
-        else:
+            write(path, json.dumps(_plain(self), indent=1).encode())
+        elif suffix in FORMATS:
             self.to_graphviz().save(path)
+        else:
+            formats = ", ".join((*filter(None, FORMATS), ".mmd or .json"))
+            raise ValueError(f"save: cannot write {path.name!r}: the name must end in {formats}")
         return str(path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:
@@ -113,4 +117,12 @@ class View:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, np.dtype) else repr(value)
+    """Return `value` as JSON can hold it; what is not finite as text."""
+    if dataclasses.is_dataclass(value):
+        fields = dataclasses.fields(value)
+        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.dtype) or (isinstance(value, float) and not math.isfinite(value)):
+        return str(value)
+    return value
