@@ -536,11 +536,6 @@ def test_errors_of_an_animation(tmp_path):
 # -- receptive fields --------------------------------------------------------------------------
 
 
-def field_of(layers: list[nn.Module], side: int, **options) -> viz.receptive_field:
-    model = nn.Sequential(*layers)
-    return viz.receptive_field(model, (1, side, side), model[-1], samples=1, **options)
-
-
 def vgg(plan: str) -> list[nn.Module]:
     return [nn.MaxPool2d(2) if c == "M" else nn.Conv2d(1, 1, 3, padding=1) for c in plan]
 
@@ -569,7 +564,9 @@ def vgg(plan: str) -> list[nn.Module]:
     ids=["VGG-16", "AlexNet", "LeNet-5", "dilated"],
 )
 def test_fields_are_the_published_ones(layers, side, published):
-    assert field_of(layers, side).size == (published, published)
+    model = nn.Sequential(*layers)
+    size = viz.receptive_field(model, (1, side, side), model[-1], samples=1).size
+    assert size == tg.utils.receptive_field(model).size == (published, published)
 
 
 def test_the_field_of_resnet():

@@ -241,7 +241,7 @@ class _Cells:
 
 
 def _outline(ax: Axes) -> Rectangle:
-    outline = Rectangle((0, 0), 1, 1, fill=False, color=ORANGE, lw=2.5, zorder=4)
+    outline = Rectangle((0, 0), 1, 1, fill=False, color=ORANGE, lw=2.5, zorder=4, clip_on=False)
     ax.add_patch(outline)
     return outline
 
@@ -321,9 +321,10 @@ _PAGE = """<!doctype html>
   body { margin: 1em auto; max-width: 60em; text-align: center; background: white;
     font: 16px system-ui, sans-serif }
   img { max-width: 100% }
-  p { display: flex; gap: .5em; justify-content: center; align-items: center }
+  p { display: flex; flex-wrap: wrap; gap: .5em; justify-content: center; align-items: center }
   button { min-width: 2.6em; font-size: 1.1em }
-  input { width: 14em }
+  #play { min-width: 4em }
+  #step { width: 14em }
 </style>
 <img id="image" alt="The step that is shown: input, kernel, products and output">
 <p>

@@ -113,6 +113,10 @@ def receptive_field(
     IndexError
         If the layer has no such unit.
 
+    See Also
+    --------
+    tinygrad_cnn.utils.receptive_field : the theory alone, of a chain of layers
+
     References
     ----------
     .. [1] W. Luo, Y. Li, R. Urtasun and R. Zemel, "Understanding the effective receptive field in
