@@ -490,6 +490,7 @@ def test_a_users_operation(tmp_path) -> None:
         (lambda x: x + x.abs().max().item(), "add: what it is given depends on"),
         (lambda x: F.rrelu(x - 2, training=True), "prelu: what it is given depends on"),
         (lambda x: x * x.size(0), "mul: 2 depends on the batch size; dynamic_batch=False"),
+        (lambda x: x.var(0), "var: 2 depends on the batch size"),
         (lambda x: x[: x.size(0) // 2], "getitem: what it is given depends on"),
         (lambda x: x.flip(0).permute(*range(x.size(0) + 1)), "but not on .*permute"),
         (lambda x: sum(x[i] for i in range(x.size(0))), "runs other operations on .*dynamic_batch"),

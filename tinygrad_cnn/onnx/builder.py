@@ -11,7 +11,10 @@ _GROWS = "depends on the batch size; dynamic_batch=False lets it be a constant"
 
 
 class Dim(int):
-    """A size that grows with the batch: `factor` times the batch size."""
+    """A size that grows with the batch: `factor` times the batch size.
+
+    Arithmetic with it is refused: the result would be a number for the example's batch only.
+    """
 
     factor: int
 
@@ -19,6 +22,12 @@ class Dim(int):
         result = super().__new__(cls, size)
         result.factor = factor
         return result
+
+    def _refuse(self, *_: Any) -> Any:
+        raise RuntimeError(f"{self} {_GROWS}")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __neg__ = _refuse
+    __floordiv__ = __rfloordiv__ = __truediv__ = __rtruediv__ = __mod__ = __rmod__ = _refuse
 
 
 class Value:
@@ -72,15 +81,14 @@ class Builder:
         self._names.add(name)
         return name
 
-    def node(self, op_type: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
-        """Add a node, and return its output; a tuple of `outputs` ones, if more than one.
+    def node(self, op_type: str, *inputs: Any, **attributes: Any) -> Value:
+        """Add a node, and return its output.
 
         Parameters
         ----------
         op_type : str
             Of the default domain, as in https://onnx.ai/onnx/operators.
         *inputs : Value, number, sequence of int, ndarray or None
-        outputs : int
         **attributes
             None leaves an attribute out.
 
@@ -99,10 +107,8 @@ class Builder:
         while names and not names[-1]:
             names.pop()
         name = self.name(f"{self.scope}.{op_type}" if self.scope else op_type)
-        outs = [name, *(self.name(f"{name}.{i}") for i in range(1, outputs))]
-        self.nodes.append(helper.make_node(op_type, names, outs, name=name, **attributes))
-        values = tuple(Value(out) for out in outs)
-        return values[0] if outputs == 1 else values
+        self.nodes.append(helper.make_node(op_type, names, [name], name=name, **attributes))
+        return Value(name)
 
     def value(self, x: Any, name: str = "constant") -> Value:
         """Return `x` as a `Value`; a constant gets the name, or one like it."""
