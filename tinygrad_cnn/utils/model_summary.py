@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_cnn import dtypes, nn
+from tinygrad_cnn.autograd._transform import tensors_of
 from tinygrad_cnn.core.modes import no_grad
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.ops.creation import zeros
@@ -56,7 +57,7 @@ class Row:
 
     def note(self, module: nn.Module, args: Any, output: Any) -> None:
         """Note a call: a forward hook."""
-        tensors = list(_tensors(output))
+        tensors = tensors_of(output)
         self.calls += 1
         if tensors:
             self.output_shape = tensors[0].shape
@@ -139,7 +140,8 @@ class Summary:
         for i, row in enumerate(shown):
             inner = [row]
             if row.depth == self.depth:
-                inner += [r for r in self.rows if r.path.startswith(f"{row.path}.")]
+                start = f"{row.path}." if row.path else ""
+                inner = [r for r in self.rows if r is row or r.path.startswith(start)]
             params = _count(sum(r.params for r in inner))
             if any(r.shared_params for r in inner):
                 params = "(shared)" if params == _NONE else f"{params} (+ shared)"
@@ -195,16 +197,6 @@ def _mult_adds(module: nn.Module, shape: tuple[int, ...]) -> int:
     if isinstance(module, nn.Linear):
         return sum(p.numel() for p in own) * math.prod(shape[:-1])
     return sum(p.numel() for p in own) * (shape[0] if shape else 1)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _tensors(list(value.values()))
-    elif isinstance(value, (tuple, list)):
-        for each in value:
-            yield from _tensors(each)
 
 
 def summary(
@@ -286,7 +278,7 @@ def summary(
 
 def _inputs(model: nn.Module, input_size: Any, input_data: Any) -> list[Tensor] | None:
     if input_data is not None:
-        return list(_tensors(input_data))
+        return tensors_of(input_data)
     if input_size is None:
         return None
     sizes = [input_size] if isinstance(input_size[0], int) else input_size
