@@ -26,7 +26,8 @@ from tinygrad_cnn.nn.parameter import Parameter
 from tinygrad_cnn.ops.conv import conv2d, unfold
 from tinygrad_cnn.ops.pool import max_pool2d
 from tinygrad_cnn.viz import Graph, draw
-from tinygrad_cnn.viz.snapshot import Snapshot, trace
+from tinygrad_cnn.viz.snapshot import Snapshot
+from tinygrad_cnn.viz.tracing import trace
 
 GOLDEN = Path(__file__).parent / "golden"
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's program dot")

@@ -120,7 +120,7 @@ def test_what_was_freed_may_have_the_nan():
     loss.backward()
     found = trace(loss).findings[0]
     assert found.kind == "NaN"
-    assert "4 results that it comes from are not known" in found.text
+    assert "3 results that it comes from are not known" in found.text
 
 
 def test_an_infinity_is_found_but_not_that_of_a_mask():
@@ -134,6 +134,17 @@ def test_an_infinity_is_found_but_not_that_of_a_mask():
     (found,) = trace(difference.sum()).findings
     assert (found.kind, found.where) == ("NaN", "sub")
     assert "true_divide before it has infinities" in found.text
+
+
+def test_the_trail_of_a_nan_that_came_later_ends():
+    weight = nn.Parameter(leaf(1.0, 2.0))
+    loss = (weight * 3).sum()
+    with tg.no_grad():
+        weight.fill_(np.nan)
+    snapshot = trace(loss, params={"weight": weight})
+    found = snapshot.findings[1]
+    assert (found.kind, found.where) == ("NaN", "weight")
+    assert [snapshot.vertices[v].op for v in found.trail] == ["mul"]  # the sum is known
 
 
 def test_nan_gradient_of_a_finite_loss():

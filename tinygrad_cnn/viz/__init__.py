@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .diff import diff as diff
 from .findings import Finding as Finding, check as check, why_no_grad as why_no_grad
 from .graph import Graph as Graph, draw as draw
-from .snapshot import Snapshot as Snapshot, trace as trace
+from .snapshot import Snapshot as Snapshot
+from .tracing import trace as trace
 from .view import View as View
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def __getattr__(name: str) -> Any:
     try:
         module = importlib.import_module(f"{__name__}.plots.{_PLOTS[name]}")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("matplotlib", "PIL"):
+        if error.name not in ("matplotlib", "PIL"):
             raise
         raise ImportError(f"viz.{name} needs matplotlib: pip install 'tinygrad_cnn[plot]'") from error
     return getattr(module, name)

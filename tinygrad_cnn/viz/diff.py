@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from tinygrad_cnn.core.tensor import Tensor
 
-from .snapshot import Edge, Snapshot, Vertex, trace
+from .snapshot import Edge, Snapshot, Vertex
+from .tracing import trace
 
 
 def diff(

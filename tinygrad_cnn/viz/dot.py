@@ -1,4 +1,4 @@
-"""From a snapshot to DOT, the language of graphviz: a pure function on text."""
+"""From a view to DOT, the language of graphviz: a pure function on text."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,8 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
 
 from .labels import sizes, within
-from .snapshot import Snapshot, Vertex, trace
+from .snapshot import Snapshot, Vertex
+from .tracing import trace
 
 _TINY = 1e-7  # of a gradient's norm by its parameter's: no float32 step will change the value
 
@@ -188,6 +189,8 @@ def _first_bad(snapshot: Snapshot, after: dict[int, list[int]]) -> Iterator[Find
     if value.size > 1:
         text += f", in {value.nan or value.inf:,} of {value.size:,} elements"
     sources = _reached(before, [number])
+    if vertices[number].kind == "output":
+        sources.difference_update(before[number])  # the same value
     cause = next((i for i in infinite if i in sources), None)
     if cause is not None:
         text += f"; {_place(snapshot, cause)} before it has infinities"
@@ -199,7 +202,10 @@ def _first_bad(snapshot: Snapshot, after: dict[int, list[int]]) -> Iterator[Find
         )
     if vertices[number].site:
         text += f"; made at {vertices[number].site}"
-    trail = tuple(sorted(_reached(after, [number])))
+    finite = {i for i, v in enumerate(vertices) if v.value and v.value.finite}
+    for i in [i for i in finite if vertices[i].kind == "output"]:
+        finite.update(before[i])  # the same value
+    trail = tuple(sorted(_reached(after, [number], finite)))
     yield Finding(what, _place(snapshot, number), text, number, trail)
 
 
@@ -311,13 +317,15 @@ def _place(snapshot: Snapshot, number: int) -> str:
     return f"{name} in {path}" if path and vertex.op else name
 
 
-def _reached(after: dict[int, list[int]], start: Iterable[int]) -> set[int]:
-    """Return what the edges lead to from `start`, without it."""
+def _reached(
+    after: dict[int, list[int]], start: Iterable[int], without: Collection[int] = ()
+) -> set[int]:
+    """Return what the edges lead to from `start`, not through `without`, and not `start` itself."""
     reached: set[int] = set()
     stack = list(start)
     while stack:
         for head in after.get(stack.pop(), ()):
-            if head not in reached:
+            if head not in reached and head not in without:
                 reached.add(head)
                 stack.append(head)
     return reached

@@ -18,7 +18,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
 
 from . import dot
-from .snapshot import trace
+from .tracing import trace
 from .view import View
 
 _RENDERED = (".svg", ".png", ".pdf")
