@@ -39,15 +39,6 @@ def png(figure: Figure) -> bytes:
     return file.getvalue()
 
 
-def axes_for(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Figure, Axes]:
-    """Return the axes given and their figure, or those of a new picture."""
-    if ax is None:
-        ax = Picture(figsize, layout="constrained").add_subplot()
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure, ax
-
-
 def symmetric(values: np.ndarray) -> dict[str, Any]:
     """Return the scale of colours for signed values: blue below 0, white at 0, red above."""
     most = largest(values)

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from PIL import Image
 
@@ -23,13 +21,13 @@ from tinygrad_cnn.ops._windows import Size, ntuple
 from tinygrad_cnn.ops.conv import conv2d
 from tinygrad_cnn.serialization.files import write_whole
 
-from ._figure import GREY, ORANGE, symmetric
+from ._figure import GREY, ORANGE, Picture, png, symmetric
 
 _STEPS = 256
-_CELL = 0.46
-"""Inches."""
-_ADDENDS = 9
-"""A sum of at most so many products is written out."""
+_CELL, _CHARACTER = 0.46, 0.085
+"""Widths in inches."""
+_SIGNS = ("", "×", "=", "sum\n→")
+"""What stands before input, kernel, products and output."""
 
 
 class Convolution:
@@ -68,9 +66,11 @@ class Convolution:
         )
         self.windows = self.x[self._rows[:, None, :, None], self._columns[None, :, None, :]]
         self.products = self.windows * kernel + 0.0  # no -0
-        self.figure = Figure()
-        FigureCanvasAgg(self.figure)
-        self._draw_panels(padding)
+        self._sums = [
+            f"{' + '.join(map(_product, window.flat, kernel.flat))} = {_text(total)}"
+            for window, total in zip(self.windows.reshape(-1, *kernel.shape), output.flat, strict=True)
+        ]
+        self.figure = self._draw_panels(padding)
         self.draw(len(self) - 1)
 
     def __len__(self) -> int:
@@ -95,13 +95,7 @@ class Convolution:
         done = np.arange(len(self)).reshape(self.output.shape) <= step
         self._output.show(np.where(done, self.output, np.nan))
         self._here.set_xy((column - 0.5, row - 0.5))
-        window, kernel = self.windows[row, column].ravel(), self.kernel.ravel()
-        total = _text(self.output[row, column])
-        if len(kernel) <= _ADDENDS:
-            addends = (f"{_factor(a)}·{_factor(b)}" for a, b in zip(window, kernel, strict=True))
-            self._sum.set_text(f"{' + '.join(addends)} = {total}")
-        else:
-            self._sum.set_text(f"the sum of {len(kernel)} products = {total}")
+        self._sum.set_text(self._sums[step])
         return self.figure
 
     def save(self, path: str | os.PathLike[str], *, interval: int = 700) -> str:
@@ -146,10 +140,7 @@ class Convolution:
         )
 
     def _frames(self) -> Iterator[bytes]:
-        for step in range(len(self)):
-            file = io.BytesIO()
-            self.draw(step).savefig(file, format="png", metadata={"Software": None})
-            yield file.getvalue()
+        return (png(self.draw(step)) for step in range(len(self)))
 
     def _gif(self, interval: int) -> bytes:
         file = io.BytesIO()
@@ -164,80 +155,70 @@ class Convolution:
         images = ",".join(f'"{base64.b64encode(frame).decode()}"' for frame in self._frames())
         return _PAGE.replace("INTERVAL", str(interval)).replace("IMAGES", images)
 
-    def _draw_panels(self, padding: tuple[int, ...]) -> None:
+    def _draw_panels(self, padding: tuple[int, ...]) -> Picture:
         """Lay out the figure, in inches, and draw all that stays the same."""
-        panels = [self.x.shape, self.kernel.shape, self.kernel.shape, self.output.shape]
+        panels = {
+            "input in its padding" if any(padding) else "input": (self.x, symmetric(self.x)),
+            "kernel": (self.kernel, symmetric(self.kernel)),
+            "products": (self.products[0, 0], symmetric(self.products)),
+            "output": (self.output, symmetric(self.output)),
+        }
         gap, edge = 0.55, 0.2
-        width = sum(columns for _, columns in panels) * _CELL + 3 * gap + 2 * edge
-        height = max(rows for rows, _ in panels) * _CELL + 1.1
-        width = max(width, 4.5)
-        self.figure.set_size_inches(width, height)
-        middle, left = (height + 0.25) / 2, edge
-        axes = []
-        titles = ("input", "kernel", "products", "output")
-        for i, ((rows, columns), title) in enumerate(zip(panels, titles, strict=True)):
-            w, h = columns * _CELL, rows * _CELL
-            ax = self.figure.add_axes(
-                (left / width, (middle - h / 2) / height, w / width, h / height)
-            )
+        across = sum(values.shape[1] for values, _ in panels.values()) * _CELL
+        down = max(values.shape[0] for values, _ in panels.values()) * _CELL
+        size = (max(across + 3 * gap + 2 * edge, 4.5), down + 1.1)
+        figure = Picture(figsize=size)
+        middle, left = (size[1] + 0.25) / 2, edge
+        cells = []
+        for sign, (title, (values, scale)) in zip(_SIGNS, panels.items(), strict=True):
+            height, width = (n * _CELL for n in values.shape)
+            ax = figure.axes_at(left, middle - height / 2, width, height, size)
             ax.set_title(title, fontsize=10)
-            if i:
-                self.figure.text(
-                    (left - gap / 2) / width, middle / height, ("", "×", "=", "sum\n→")[i], fontsize=12,
-                    ha="center", va="center", color=GREY,
-                )  # fmt: skip
-            axes.append(ax)
-            left += w + gap
-        _Cells(axes[0], symmetric(self.x)).show(self.x)
-        _Cells(axes[1], symmetric(self.kernel)).show(self.kernel)
-        self._products = _Cells(axes[2], symmetric(self.products))
-        self._output = _Cells(axes[3], symmetric(self.output))
-        self._taps = [_outline(axes[0]) for _ in range(self.kernel.size)]
-        self._here = _outline(axes[3])
-        if any(padding):
-            size = (n - 2 * p for n, p in zip(self.x.shape, padding, strict=True))
-            rows, columns = size
-            axes[0].add_patch(
-                Rectangle(
-                    (padding[1] - 0.5, padding[0] - 0.5), columns, rows,
-                    fill=False, color="black", lw=1.5, ls="--", zorder=3,
-                )
-            )  # fmt: skip
-            axes[0].set_title("input in its padding", fontsize=10)
-        self._sum = self.figure.text(
-            0.5, 0.16 / height, "", ha="center", va="bottom", fontsize=10, color="black"
-        )
+            place = ((left - gap / 2) / size[0], middle / size[1])
+            figure.text(*place, sign, fontsize=12, ha="center", va="center", color=GREY)
+            cells.append(_Cells(ax, values, scale))
+            left += width + gap
+        source, _, self._products, self._output = cells
+        self._taps = [_outline(source.ax) for _ in range(self.kernel.size)]
+        self._here = _outline(self._output.ax)
+        rows, columns = (n - 2 * p for n, p in zip(self.x.shape, padding, strict=True))
+        source.ax.add_patch(
+            Rectangle(
+                (padding[1] - 0.5, padding[0] - 0.5), columns, rows,
+                fill=False, color="black", lw=1.5, ls="--", zorder=3,
+            )
+        )  # fmt: skip
+        self._sum = figure.text(0.5, 0.16 / size[1], "", ha="center", va="bottom", fontsize=10)
+        if max(map(len, self._sums)) * _CHARACTER > size[0]:
+            totals = map(_text, self.output.flat)
+            self._sums = [f"the sum of {self.kernel.size} products = {total}" for total in totals]
+        return figure
 
 
 class _Cells:
     """A matrix of numbers on coloured cells."""
 
-    def __init__(self, ax: Axes, scale: dict[str, Any]) -> None:
+    def __init__(self, ax: Axes, values: np.ndarray, scale: dict[str, Any]) -> None:
         self.ax = ax
-        self.scale = scale
-        self.image: AxesImage | None = None
+        self.most = scale["vmax"]
+        self.image = ax.imshow(values, alpha=0.75, **scale)
+        self.texts = [ax.text(c, r, "", ha="center", va="center") for r, c in np.ndindex(values.shape)]
+        rows, columns = values.shape
+        for edge in np.arange(1, rows) - 0.5:
+            ax.axhline(edge, color="#cccccc", lw=0.6)
+        for edge in np.arange(1, columns) - 0.5:
+            ax.axvline(edge, color="#cccccc", lw=0.6)
         ax.set(xticks=[], yticks=[])
+        self.show(values)
 
     def show(self, values: np.ndarray) -> None:
         """Show a matrix; NaN is a cell not filled yet."""
-        if self.image is None:
-            self.image = self.ax.imshow(values, alpha=0.75, **self.scale)
-            rows, columns = values.shape
-            self.texts = [
-                self.ax.text(c, r, "", ha="center", va="center", fontsize=9)
-                for r in range(rows)
-                for c in range(columns)
-            ]
-            for edge in np.arange(1, rows) - 0.5:
-                self.ax.axhline(edge, color="#cccccc", lw=0.6)
-            for edge in np.arange(1, columns) - 0.5:
-                self.ax.axvline(edge, color="#cccccc", lw=0.6)
         self.image.set_data(values)
-        most = self.scale["vmax"]
         for text, value in zip(self.texts, values.ravel(), strict=True):
-            text.set_text("" if np.isnan(value) else _text(value))
-            text.set_fontsize(9 if len(text.get_text()) <= 5 else 6.5)
-            text.set_color("white" if abs(value) > 0.7 * most else "black")
+            number = "" if np.isnan(value) else _text(value)
+            text.set_text(number)
+            text.set_fontsize(9 if len(number) <= 5 else 6.5)
+            text.set_color("white" if abs(value) > 0.7 * self.most else "black")
 
 
 def _outline(ax: Axes) -> Rectangle:
@@ -251,8 +232,8 @@ def _text(value: float) -> str:
     return (f"{value:.0f}" if whole else f"{value:.3g}").replace("-", "−")
 
 
-def _factor(value: float) -> str:
-    return f"({_text(value)})" if value < 0 else _text(value)
+def _product(a: float, b: float) -> str:
+    return "·".join(f"({_text(factor)})" if factor < 0 else _text(factor) for factor in (a, b))
 
 
 def convolution(

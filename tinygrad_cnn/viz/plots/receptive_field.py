@@ -18,7 +18,7 @@ from tinygrad_cnn.kernels.conv import same_padding
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.ops._windows import ntuple
 
-from ._figure import ORANGE, axes_for, png
+from ._figure import ORANGE, Picture, png
 from ._model import check_model, last_map
 
 Span = tuple[int, int]
@@ -107,9 +107,11 @@ def receptive_field(
     ------
     TypeError
         If `model` is no Module.
+    RuntimeError
+        If `input_size` or `unit` is not of so many numbers, or one is too small.
     ValueError
-        If `input_size` or `samples` has no meaning, or the layer is none of the model's, does not
-        run, or gives no maps.
+        If there are no samples, or the layer is none of the model's, does not run, or gives no
+        maps.
     IndexError
         If the layer has no such unit.
 
@@ -144,17 +146,18 @@ def receptive_field(
         place = _place(unit, activation.shape[2:])
         ones = np.zeros(activation.shape, activation.dtype)
         ones[:, :, place[0], place[1]] = 1
-        (gradient,) = grad(activation, x, Tensor(ones), retain_graph=True)
-        assert gradient is not None
+        gradient: Any = grad(activation, x, Tensor(ones), retain_graph=True)[0]
         total += np.abs(gradient.numpy()[0]).mean(0)
     rows, columns = _field(activation, place, x)
     effective = total / (total.max() or 1)
 
-    figure, ax = axes_for(ax, figsize)
+    if ax is None:
+        ax = Picture(figsize, layout="constrained").add_subplot()
     height, width = activation.shape[2:]
     ax.set_title(f"{path}: unit {place} of {height} × {width}", fontsize=10)
     _draw(ax, effective, rows, columns)
     field = (rows[1] - rows[0] + 1, columns[1] - columns[0] + 1)
+    figure: Any = ax.figure
     return ReceptiveField(field, rows, columns, effective, figure)
 
 
@@ -203,10 +206,10 @@ def _draw(ax: Axes, effective: np.ndarray, rows: Span, columns: Span) -> None:
 
 def _field(output: Tensor, place: tuple[int, int], x: Tensor) -> tuple[Span, Span]:
     """Return the rows and columns of `x` that one place of `output` was computed from."""
-    assert isinstance(output.grad_fn, Node)
+    start: Any = output.grad_fn
     places = ((0, 0), (0, output.shape[1] - 1), *((i, i) for i in place))
-    spans: dict[Any, tuple[Span, ...]] = {output.grad_fn: places}
-    waiting = [(-output.grad_fn.seq, output.grad_fn)]
+    spans: dict[Any, tuple[Span, ...]] = {start: places}
+    waiting = [(-start.seq, start)]
     while waiting:  # from the last node to the first, so that each is complete when it is visited
         _, node = heapq.heappop(waiting)
         for parent, read in _reads(node, spans[node]):

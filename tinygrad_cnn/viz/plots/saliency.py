@@ -14,7 +14,7 @@ from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.ops.interpolate import interpolate
 
-from ._figure import axes_for, largest, png
+from ._figure import Picture, largest, png
 from ._model import check_model, last_map, one_image, run
 
 _METHODS = ("gradient", "smoothgrad", "grad_cam")
@@ -141,9 +141,11 @@ def saliency(
             noisy = image + deviation * random.standard_normal(image.shape)
             total += _gradient(model, noisy.astype(image.dtype), target)[1]
         found, name = np.abs(total / samples).max(0), "SmoothGrad"
-    figure, ax = axes_for(ax, figsize)
+    if ax is None:
+        ax = Picture(figsize, layout="constrained").add_subplot()
     ax.set_title(f"class {target}, {name}", fontsize=10)
     _draw(ax, image[0], found)
+    figure: Any = ax.figure
     return Saliency(found, target, figure)
 
 
@@ -152,8 +154,7 @@ def _gradient(model: Module, image: np.ndarray, target: int | None) -> tuple[int
     x = Tensor(image, requires_grad=True)
     out, _ = run(model, x, {})
     target, one = _one_hot(out, target)
-    (gradient,) = grad(out, x, one)
-    assert gradient is not None
+    gradient: Any = grad(out, x, one)[0]
     return target, gradient.numpy()[0]
 
 
@@ -163,8 +164,7 @@ def _grad_cam(
     """Return the class, its map (H, W), and the layer's path."""
     out, path, activation = last_map("saliency", model, Tensor(image, requires_grad=True), layer)
     target, one = _one_hot(out, target)
-    (gradient,) = grad(out, activation, one)
-    assert gradient is not None
+    gradient: Any = grad(out, activation, one)[0]
     with no_grad():
         weights = gradient.mean((2, 3), keepdim=True)
         coarse = (weights * activation).sum(1, keepdim=True).relu()
