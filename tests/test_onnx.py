@@ -527,6 +527,12 @@ def _window(x):
     return Window((2,), (2,), (0,), (1,), False)
 
 
+def test_an_example_of_zeros_is_changed_too(tmp_path) -> None:
+    model, x = Lambda(lambda x: tg.where(tg.tensor(x.data > 0), x, 0)), tg.zeros(2, 3)
+    with pytest.raises(RuntimeError, match="where: what it is given"):
+        tg.onnx.export(model, x, tmp_path / "f.onnx", dynamic_batch=False)
+
+
 def test_a_fixed_batch(tmp_path) -> None:
     model = Lambda(lambda x: sum(x[i] * x.size(0) for i in range(x.size(0))))
     check(model, tmp_path / "f.onnx", draw(3, 2), dynamic_batch=False)

@@ -211,8 +211,11 @@ class _Traces:
 
 def _changed(example: np.ndarray, dynamic: bool) -> np.ndarray:
     """Return another example: of other values, and twice as many of them."""
-    changed = np.concatenate([example, example]) if dynamic else example
-    return changed * changed.dtype.type(0.5) if changed.dtype.kind == "f" else changed
+    changed = np.flip(np.concatenate([example, example]) if dynamic else example)
+    if changed.dtype.kind != "f":
+        return changed
+    half, quarter = changed.dtype.type(0.5), changed.dtype.type(0.25)
+    return changed * half + quarter  # of zeros, too, and in the range that pixels have
 
 
 def _run(
