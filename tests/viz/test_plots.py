@@ -158,7 +158,7 @@ def test_kernels_of_one_channel_share_a_scale():
     most = abs(weight).max()
     assert {image.get_clim() for image in ax.get_images()} == {(-most, most)}
     assert texts_in(ax) == list("012345")
-    assert bar.get_ylabel() == "weight"
+    assert bar.get_ylim() == (-most, most)
 
 
 def test_kernels_of_three_channels_are_colours():
@@ -484,6 +484,8 @@ def test_the_numbers_of_the_animation_are_those_of_conv2d(data):
 def test_the_sum_is_written_out():
     steps = viz.convolution([[1, -2], [3, 1665]], [[2, 0], [0, 1]])
     assert texts_in(steps.figure)[-1] == "1·2 + (−2)·0 + 3·0 + 1665·1 = 1667"
+    steps = viz.convolution([[-12345.6, 2e-7]], [[1, -1e9]])
+    assert texts_in(steps.figure)[-1] == "(−12346)·1 + 2e−7·(−1e9) = −12546"
     large = viz.convolution(np.ones((4, 4)), np.ones((4, 4)) / 8)
     assert texts_in(large.figure)[-1] == "the sum of 16 products = 2"  # there is no room for it
 

@@ -59,7 +59,7 @@ def find_layer(name: str, model: Module, layer: Any) -> tuple[str, Module]:
 
 
 def convolutions(name: str, model: Module) -> dict[Module, str]:
-    """Return the two-dimensional convolutions of a model, and their paths.
+    """Return the two-dimensional convolutions of a model, and their paths, for showing.
 
     Raises
     ------
@@ -67,7 +67,9 @@ def convolutions(name: str, model: Module) -> dict[Module, str]:
         If there are none.
     """
     found: dict[Module, str] = {
-        module: path for path, module in model.named_modules() if isinstance(module, Conv2d)
+        module: path or "model"
+        for path, module in model.named_modules()
+        if isinstance(module, Conv2d)
     }
     if not found:
         raise ValueError(f"{name}: the model has no Conv2d; say which layer to look at")

@@ -181,13 +181,14 @@ class Convolution:
         source, _, self._products, self._output = cells
         self._taps = [_outline(source.ax) for _ in range(self.kernel.size)]
         self._here = _outline(self._output.ax)
-        rows, columns = (n - 2 * p for n, p in zip(self.x.shape, padding, strict=True))
-        source.ax.add_patch(
-            Rectangle(
-                (padding[1] - 0.5, padding[0] - 0.5), columns, rows,
-                fill=False, color="black", lw=1.5, ls="--", zorder=3,
-            )
-        )  # fmt: skip
+        if any(padding):
+            rows, columns = (n - 2 * p for n, p in zip(self.x.shape, padding, strict=True))
+            source.ax.add_patch(
+                Rectangle(
+                    (padding[1] - 0.5, padding[0] - 0.5), columns, rows,
+                    fill=False, color="black", lw=1.5, ls="--", zorder=3,
+                )
+            )  # fmt: skip
         self._sum = figure.text(0.5, 0.16 / size[1], "", ha="center", va="bottom", fontsize=10)
         if max(map(len, self._sums)) * _CHARACTER > size[0]:
             totals = map(_text, self.output.flat)
@@ -228,8 +229,9 @@ def _outline(ax: Axes) -> Rectangle:
 
 
 def _text(value: float) -> str:
-    whole = value == round(value) and abs(value) < 1e6
-    return (f"{value:.0f}" if whole else f"{value:.3g}").replace("-", "−")
+    whole = (value == round(value) or abs(value) >= 1e3) and abs(value) < 1e6
+    text = f"{value:.0f}" if whole else f"{value:.3g}"
+    return text.replace("-", "−").replace("e+0", "e").replace("e−0", "e−")
 
 
 def _product(a: float, b: float) -> str:

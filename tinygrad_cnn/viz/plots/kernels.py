@@ -86,7 +86,7 @@ def kernels(
     per_row = min(len(rows), 8) if flat else len(columns)
     tiles = Tiles(len(images), per_row, shape, labelled=flat)
     side, left, top = (0.7, 0.1, 0.35) if flat else (0.45, 0.3, 0.7)
-    width, height = side * tiles.width, side * tiles.height
+    width, height = side * tiles.width, max(side * tiles.height, 0.6)
     right = 0.1 if colour else 0.95
     size = (max(left + width + right, 4), height + top + 0.15)
     figure = Picture(figsize or size)
@@ -95,11 +95,12 @@ def kernels(
     if not flat:
         tiles.number(ax, rows, columns)
     ax.set_title(title, fontsize=10, loc="left")
+    ax.set_anchor("NW")
     if not colour:
         above = 0.15 + height - side * tiles.top
         long = min(above - 0.15, 2.5)
         bar = figure.axes_at(left + width + 0.15, above - long, 0.12, long, size)
-        figure.colorbar(shown, cax=bar, label="weight").ax.tick_params(labelsize=8)
+        figure.colorbar(shown, cax=bar).ax.tick_params(labelsize=8)
     return figure
 
 

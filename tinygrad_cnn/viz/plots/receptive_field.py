@@ -68,7 +68,7 @@ def receptive_field(
     samples: int = 16,
     seed: int = 0,
     ax: Axes | None = None,
-    figsize: tuple[float, float] = (4.6, 4.4),
+    figsize: tuple[float, float] | None = None,
 ) -> ReceptiveField:
     """Find what a unit of a layer sees of the input, in theory and in effect, and draw it.
 
@@ -96,7 +96,7 @@ def receptive_field(
     seed : int
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
-    figsize : tuple of float
+    figsize : tuple of float, optional
         Width and height in inches of a new figure.
 
     Returns
@@ -152,6 +152,7 @@ def receptive_field(
     effective = total / (total.max() or 1)
 
     if ax is None:
+        figsize = figsize or (4.6, 3.2 * size[1] / size[2] + 1.2)
         ax = Picture(figsize, layout="constrained").add_subplot()
     height, width = activation.shape[2:]
     ax.set_title(f"{path}: unit {place} of {height} × {width}", fontsize=10)
@@ -174,7 +175,8 @@ def _place(unit: Any, shape: tuple[int, ...]) -> tuple[int, int]:
 def _draw(ax: Axes, effective: np.ndarray, rows: Span, columns: Span) -> None:
     height, width = effective.shape
     shown = ax.imshow(effective, cmap="Blues", vmin=0, vmax=1)
-    ax.figure.colorbar(shown, ax=ax, fraction=0.046, pad=0.04, label="gradient / largest gradient")
+    bar = ax.inset_axes((1.03, 0, 0.05, 1))
+    ax.figure.colorbar(shown, cax=bar, label="gradient / largest gradient")
     seen = effective > _SEEN
     (top, bottom), (left, right) = (
         (int(line[0]), int(line[-1])) for line in map(np.flatnonzero, (seen.any(1), seen.any(0)))
@@ -198,7 +200,7 @@ def _draw(ax: Axes, effective: np.ndarray, rows: Span, columns: Span) -> None:
         ylabel="row of the input",
     )
     ax.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, color="#bbbbbb", lw=0.8))
-    ax.legend(loc="upper left", bbox_to_anchor=(0, -0.16), fontsize=8, frameon=False)
+    ax.legend(loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=4.5, fontsize=8, frameon=False)
 
 
 # -- theory ------------------------------------------------------------------------------------

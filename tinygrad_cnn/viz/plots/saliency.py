@@ -51,7 +51,7 @@ def saliency(
     noise: float = 0.15,
     seed: int = 0,
     ax: Axes | None = None,
-    figsize: tuple[float, float] = (4, 3.4),
+    figsize: tuple[float, float] | None = None,
 ) -> Saliency:
     """Compute which pixels of an image count for the score of a class, and draw it over the image.
 
@@ -81,7 +81,7 @@ def saliency(
         For SmoothGrad: of the noise.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
-    figsize : tuple of float
+    figsize : tuple of float, optional
         Width and height in inches of a new figure.
 
     Returns
@@ -142,6 +142,8 @@ def saliency(
             total += _gradient(model, noisy.astype(image.dtype), target)[1]
         found, name = np.abs(total / samples).max(0), "SmoothGrad"
     if ax is None:
+        height, width = found.shape
+        figsize = figsize or (4, 3.2 * height / width + 0.4)
         ax = Picture(figsize, layout="constrained").add_subplot()
     ax.set_title(f"class {target}, {name}", fontsize=10)
     _draw(ax, image[0], found)
@@ -194,5 +196,6 @@ def _draw(ax: Axes, image: np.ndarray, found: np.ndarray) -> None:
     most = largest(found)
     clear = np.clip(found / most, 0, 1) ** 0.5
     shown = ax.imshow(found, cmap="YlOrRd", vmin=0, vmax=most, alpha=clear)
-    ax.figure.colorbar(shown, ax=ax, fraction=0.046, pad=0.04).ax.tick_params(labelsize=8)
+    bar = ax.inset_axes((1.03, 0, 0.05, 1))
+    ax.figure.colorbar(shown, cax=bar).ax.tick_params(labelsize=8)
     ax.set(xticks=[], yticks=[])
