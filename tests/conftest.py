@@ -7,12 +7,17 @@ in ``ops/test_registry.py`` fails for an operation that no test is an oracle of.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
-import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # else each worker's threads would wait for the others'
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
 
 from tinygrad_cnn.core.modes import anomaly_mode, grad_mode, scope
 from tinygrad_cnn.core.op import registry
