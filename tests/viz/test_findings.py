@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from graphs import leaf
 
 import tinygrad_cnn as tg
 import tinygrad_cnn.nn.functional as F
-from tests.viz.graphs import leaf
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz import Finding, check, diff, trace, why_no_grad
 
