@@ -368,11 +368,12 @@ def test_curves_are_paired_by_name(names):
 
 
 def test_curves_of_a_list_of_epochs():
-    history = [{"loss": 2.0, "lr": 0.1}, {"loss": 1.0, "lr": 0.1, "val_accuracy": 0.5}]
+    history = [{"loss": 2.0, "lr": 0.1}, {"loss": 1.0}, {"loss": 3.0, "lr": 0.2, "val_acc": 0.5}]
     loss, lr, accuracy = viz.training_curves(history).axes
     assert legend_of(loss) == ["training", "best: 1, epoch 2"]
     assert legend_of(lr) == []
-    assert legend_of(accuracy) == ["validation", "validation: not finite", "best: 0.5, epoch 2"]
+    assert lr.lines[0].get_xydata().tolist() == [[1, 0.1], [3, 0.2]]
+    assert legend_of(accuracy) == ["validation", "best: 0.5, epoch 3"]
 
 
 def test_more_is_better_of_accuracies_and_what_is_not_finite_is_marked():
@@ -653,6 +654,13 @@ def test_the_effective_field_is_the_mean_gradient():
     np.testing.assert_array_equal(images_in(field.figure.axes[0])[0], field.effective)
     labels = [patch.get_label() for patch in field.figure.axes[0].patches]
     assert labels[0] == "in theory: 3 × 3"
+
+
+def test_a_unit_without_gradient_has_no_effective_field():
+    layer = nn.Conv2d(1, 1, 3)
+    nn.init.zeros_(layer.weight)
+    field = viz.receptive_field(layer, (1, 5, 5), samples=1)
+    assert (field.size, field.effective.any()) == ((3, 3), False)
 
 
 @pytest.mark.parametrize(

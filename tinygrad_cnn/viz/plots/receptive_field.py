@@ -177,21 +177,12 @@ def _draw(ax: Axes, effective: np.ndarray, rows: Span, columns: Span) -> None:
     shown = ax.imshow(effective, cmap="Blues", vmin=0, vmax=1)
     bar = ax.inset_axes((1.03, 0, 0.05, 1))
     ax.figure.colorbar(shown, cax=bar, label="gradient / largest gradient")
-    seen = effective > _SEEN
-    (top, bottom), (left, right) = (
-        (int(line[0]), int(line[-1])) for line in map(np.flatnonzero, (seen.any(1), seen.any(0)))
-    )
-    for name, (first, last), (start, stop), line in (
-        ("in theory", rows, columns, {"color": ORANGE, "lw": 2}),
-        (f"above {100 * _SEEN:.2f} % of the largest", (top, bottom), (left, right), {"color": "black", "ls": "--"}),
-    ):
-        across, down = stop - start + 1, last - first + 1
-        ax.add_patch(
-            Rectangle(
-                (start - 0.5, first - 0.5), across, down,
-                fill=False, label=f"{name}: {down} × {across}", **line,
-            )
-        )  # fmt: skip
+    _outline(ax, "in theory", rows, columns, color=ORANGE, lw=2)
+    seen = np.argwhere(effective > _SEEN)
+    if len(seen):
+        (top, left), (bottom, right) = seen.min(0).tolist(), seen.max(0).tolist()
+        name = f"above {100 * _SEEN:.2f} % of the largest"
+        _outline(ax, name, (top, bottom), (left, right), color="black", ls="--")
     edge = 0.04 * max(height, width)
     ax.set(
         xlim=(min(0, columns[0]) - edge, max(width - 1, columns[1]) + edge),
@@ -201,6 +192,13 @@ def _draw(ax: Axes, effective: np.ndarray, rows: Span, columns: Span) -> None:
     )
     ax.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, color="#bbbbbb", lw=0.8))
     ax.legend(loc="upper left", bbox_to_anchor=(0, 0), borderaxespad=4.5, fontsize=8, frameon=False)
+
+
+def _outline(ax: Axes, name: str, rows: Span, columns: Span, **line: Any) -> None:
+    across, down = columns[1] - columns[0] + 1, rows[1] - rows[0] + 1
+    corner = (columns[0] - 0.5, rows[0] - 0.5)
+    label = f"{name}: {down} × {across}"
+    ax.add_patch(Rectangle(corner, across, down, fill=False, label=label, **line))
 
 
 # -- theory ------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ def training_curves(
     Parameters
     ----------
     history : mapping of str to sequence of number, or sequence of mapping of str to number
-        The numbers of all epochs by name, or the named numbers of each epoch.
+        The numbers of all epochs by name, or the named numbers of each epoch. In the latter, an
+        epoch may have none of some name.
     figsize : tuple of float, optional
         Width and height in inches.
 
@@ -67,20 +68,19 @@ def training_curves(
     >>> [text.get_text() for text in left.get_legend().get_texts()]
     ['training', 'validation', 'best: 0.6, epoch 2']
     """
-    panels: dict[str, dict[str, np.ndarray]] = {}
-    for name, values in _series(history).items():
+    panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for name, curve in _series(history).items():
         words = re.split(r"[\s_/.\-]+", name.lower())
         part = next((_PARTS[word] for word in words if word in _PARTS), "training")
         metric = "_".join(word for word in words if word not in _PARTS) or name
         panel = panels.setdefault(metric if part not in panels.get(metric, {}) else name, {})
-        panel[part] = values
+        panel[part] = curve
     figure = Picture(
         figsize or (4.2 * min(len(panels), 3), 3.2 * -(-len(panels) // 3)), layout="constrained"
     )
     all_axes = figure.subplots(-(-len(panels) // 3), min(len(panels), 3), squeeze=False)
     for ax, (metric, panel) in zip(all_axes.flat, panels.items(), strict=False):
-        for part, values in panel.items():
-            epochs = np.arange(1, len(values) + 1)
+        for part, (epochs, values) in panel.items():
             line = {"ms": 3, "lw": 1.6, **_STYLES[part]}
             ax.plot(epochs, np.where(np.isfinite(values), values, np.nan), label=part, **line)
             if not (finite := np.isfinite(values)).all():
@@ -102,33 +102,33 @@ def training_curves(
     return figure
 
 
-def _series(history: Any) -> dict[str, np.ndarray]:
-    """Return the numbers by name; NaN where an epoch has none."""
+def _series(history: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return by name the epochs, counted from 1, for which there are numbers, and the numbers."""
+    noted: dict[str, dict[int, float]] = {}
     if isinstance(history, Mapping):
-        series = {name: [_number(name, value) for value in _all(name, history)] for name in history}
+        for name, values in history.items():
+            if isinstance(values, str) or not isinstance(values, Iterable):
+                raise TypeError(
+                    f"training_curves: history[{name!r}] must be a sequence of numbers, "
+                    f"got {type(values).__name__}"
+                )
+            noted[name] = {i: _number(name, value) for i, value in enumerate(values, 1)}
     elif isinstance(history, Sequence) and all(isinstance(epoch, Mapping) for epoch in history):
-        names = dict.fromkeys(name for epoch in history for name in epoch)
-        series = {
-            name: [_number(name, epoch.get(name, math.nan)) for epoch in history] for name in names
-        }
+        for i, epoch in enumerate(history, 1):
+            for name, value in epoch.items():
+                noted.setdefault(name, {})[i] = _number(name, value)
     else:
         raise TypeError(
             "training_curves: history must be a mapping of names to sequences or a sequence of "
             f"mappings of names to numbers, got {type(history).__name__}"
         )
-    if not any(series.values()):
+    if not any(noted.values()):
         raise ValueError("training_curves: history is empty")
-    return {name: np.array(values) for name, values in series.items() if values}
-
-
-def _all(name: str, history: Mapping[str, Any]) -> Iterable[Any]:
-    values = history[name]
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise TypeError(
-            f"training_curves: history[{name!r}] must be a sequence of numbers, "
-            f"got {type(values).__name__}"
-        )
-    return values
+    return {
+        name: (np.array([*values]), np.array([*values.values()]))
+        for name, values in noted.items()
+        if values
+    }
 
 
 def _number(name: str, value: Any) -> float:
@@ -140,17 +140,17 @@ def _number(name: str, value: Any) -> float:
         ) from None
 
 
-def _mark_best(ax: Any, metric: str, panel: dict[str, np.ndarray]) -> None:
+def _mark_best(ax: Any, metric: str, panel: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Mark the best epoch, where it is known whether more is better."""
     words = set(metric.split("_"))
     sign = bool(words & _MORE_IS_BETTER) - bool(words & _LESS_IS_BETTER)
-    values = panel.get("validation", next(iter(panel.values())))
+    epochs, values = panel.get("validation", next(iter(panel.values())))
     if not sign or not np.isfinite(values).any():
         return
     best = int(np.argmax(np.where(np.isfinite(values), sign * values, -np.inf)))
     ax.plot(
-        best + 1, values[best], "o", ms=10, mfc="none", mec="black",
-        label=f"best: {values[best]:.4g}, epoch {best + 1}",
+        epochs[best], values[best], "o", ms=10, mfc="none", mec="black",
+        label=f"best: {values[best]:.4g}, epoch {epochs[best]}",
     )  # fmt: skip
 
 
