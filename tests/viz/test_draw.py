@@ -13,9 +13,9 @@ from typing import Any
 import graphviz
 import numpy as np
 import pytest
-from graphs import halves, larger, leaf, module, recorded_graphs, total
 from hypothesis import given, settings, strategies as st
 
+from tests.viz.graphs import halves, larger, leaf, module, recorded_graphs, total
 from tinygrad_cnn.core import engine
 from tinygrad_cnn.core.function import Function
 from tinygrad_cnn.core.modes import no_grad, scope
@@ -524,7 +524,7 @@ def test_save_other_suffix(tmp_path, name):
 
 
 def test_without_dot_the_error_says_how_to_get_it(tmp_path, no_program):
-    target = tmp_path / "net.svg"
+    target = tmp_path / "net.png"
     target.write_text("the last good one")
     graph = draw(leaf(1.0) * 2)
     for attempt in (lambda: graph.save(target), graph.pipe, lambda: graph.render(tmp_path / "x")):
@@ -536,8 +536,17 @@ def test_without_dot_the_error_says_how_to_get_it(tmp_path, no_program):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_notebook_falls_back_to_text(no_program):
+def test_without_any_program_svg_is_drawn_by_the_package(tmp_path, no_program):
     graph = draw(leaf(1.0) * 2)
+    graph.save(tmp_path / "net.svg")
+    root = ElementTree.parse(tmp_path / "net.svg").getroot()
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"mul", "output = 2"} <= set(texts)
+    assert "<svg" in graph._repr_mimebundle_()["image/svg+xml"]
+
+
+def test_notebook_falls_back_to_text(no_program):
+    graph = draw(leaf(1.0) * 2).copy()  # without the view that was drawn
     (text,) = graph._repr_mimebundle_().values()
     assert text.startswith("// the program `dot` of graphviz is not installed")
     assert text.endswith(graph.source)

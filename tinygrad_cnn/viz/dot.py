@@ -35,36 +35,47 @@ EDGE_STYLE = {
 }
 # Tints and shades of Okabe and Ito's palette, which colour-blind people can tell apart; each kind
 # also has an outline of its own, so that a grey print does.
-_STYLES: dict[Kind, str] = {
-    "operation": 'shape=box style="rounded,filled" fillcolor="#dcebf7" color="#0072b2"',
-    "parameter": 'shape=box fillcolor="#fbe3b5" color="#a86400"',
-    "input": 'shape=ellipse fillcolor="#c9ecdc" color="#00734f"',
-    "data": 'shape=ellipse style="filled,dashed" fillcolor="#f4f4f4" color="#666666"',
-    "output": 'shape=box peripheries=2 fillcolor="#f6dcea" color="#a8477f"',
-    "module": 'shape=folder fillcolor="#e6ebf0" color="#44546a"',
+STYLES: dict[Kind, dict[str, str]] = {
+    "operation": {
+        "shape": "box",
+        "style": "rounded,filled",
+        "fillcolor": "#dcebf7",
+        "color": "#0072b2",
+    },
+    "parameter": {"shape": "box", "fillcolor": "#fbe3b5", "color": "#a86400"},
+    "input": {"shape": "ellipse", "fillcolor": "#c9ecdc", "color": "#00734f"},
+    "data": {
+        "shape": "ellipse",
+        "style": "filled,dashed",
+        "fillcolor": "#f4f4f4",
+        "color": "#666666",
+    },
+    "output": {"shape": "box", "peripheries": "2", "fillcolor": "#f6dcea", "color": "#a8477f"},
+    "module": {"shape": "folder", "fillcolor": "#e6ebf0", "color": "#44546a"},
 }
 _UNTITLED: dict[Kind, str] = {"data": "constant", "output": "output"}
 _FRAME = 'labeljust=l style=rounded color="#aaaaaa"'
-_LEGEND: dict[Kind, tuple[str, str]] = {  # as tables can show the outlines above
-    "parameter": ('color="#a86400" bgcolor="#fbe3b5"', "parameter"),
-    "input": ('style="rounded" color="#00734f" bgcolor="#c9ecdc"', "input that requires grad"),
-    "data": ('style="rounded,dashed" color="#666666" bgcolor="#f4f4f4"', "data, no gradient"),
-    "operation": ('style="rounded" color="#0072b2" bgcolor="#dcebf7"', "operation"),
-    "module": ('border="2" color="#44546a" bgcolor="#e6ebf0"', "several operations"),
-    "output": ('border="3" color="#a8477f" bgcolor="#f6dcea"', "output"),
+_LEGEND: dict[Kind, tuple[str, str]] = {  # with what a table has for the outline
+    "parameter": ("parameter", 'border="1"'),
+    "input": ("input that requires grad", 'style="rounded"'),
+    "data": ("data, no gradient", 'style="rounded,dashed"'),
+    "operation": ("operation", 'style="rounded"'),
+    "module": ("several operations", 'border="2"'),
+    "output": ("output", 'border="3"'),
 }
 _SCALES: dict[str, tuple[str, Any]] = {
     "grad_norm": ("‖gradient‖", magnitude),
     "bytes": ("kept for backward", size),
 }
-_RED = "#c8102e"
+RED = "#c8102e"
 _MARKS = {
-    "first": f'color="{_RED}" penwidth=4',
-    "trail": f'color="{_RED}" penwidth=2',
-    "warning": f'color="{_RED}" penwidth=2 style="filled,dashed"',
-    "added": 'color="#00734f" penwidth=3',
-    "removed": f'color="{_RED}" penwidth=3 style="filled,dashed"',
-    "changed": 'color="#a86400" penwidth=3 style="filled,dotted"',
+    "": {},
+    "first": {"color": RED, "penwidth": "4"},
+    "trail": {"color": RED, "penwidth": "2"},
+    "warning": {"color": RED, "penwidth": "2", "style": "filled,dashed"},
+    "added": {"color": "#00734f", "penwidth": "3"},
+    "removed": {"color": RED, "penwidth": "3", "style": "filled,dashed"},
+    "changed": {"color": "#a86400", "penwidth": "3", "style": "filled,dotted"},
 }
 _DIFFERENCES = {"added": "+ only in the second", "removed": "− only in the first", "changed": "≠ differs"}
 # of one hue from light to dark, so that they stay in order for everybody and in print
@@ -89,14 +100,28 @@ def statements(view: View) -> list[str]:
     return lines
 
 
+def levels(view: View) -> tuple[float, float] | None:
+    """Return the least and the largest amount that colours show; None where they show kinds."""
+    amounts = [box.amount for box in view.boxes if box.amount] if view.color != "op" else []
+    finite = [amount for amount in amounts if amount < math.inf]
+    return (min(finite), max(finite)) if finite else None
+
+
+def box_style(box: Box, scale: tuple[float, float] | None) -> dict[str, str]:
+    """Return the attributes of a box but its label, in graphviz's words."""
+    style = STYLES[box.vertex.kind]
+    if scale:
+        fill, ink = _shade(box.amount, *scale)
+        style = {**style, "fillcolor": fill, "fontcolor": ink}
+    return {**style, **_MARKS[box.mark]}
+
+
 class _Writer:
     def __init__(self, view: View) -> None:
         self.view = view
         self.contents = contents(view)
         self.columns = _columns(view)
-        amounts = [box.amount for box in view.boxes if box.amount] if view.color != "op" else []
-        finite = [amount for amount in amounts if amount < math.inf]
-        self.levels = (min(finite), max(finite)) if finite else None
+        self.levels = levels(view)
 
     def frame(self, outer: int, indent: str = "\t") -> Iterator[str]:
         """Yield the lines of what stands in the frame number `outer`."""
@@ -109,15 +134,11 @@ class _Writer:
             else:
                 box = self.view.boxes[number]
                 label = _quoted(box_label(box, path))
-                column = f" group={self.columns[number]}" if number in self.columns else ""
-                yield f"{indent}n{number} [label={label} {self.style(box)}{column}]\n"
-
-    def style(self, box: Box) -> str:
-        style = _STYLES[box.vertex.kind]
-        if self.levels:
-            fill, ink = _shade(box.amount, *self.levels)
-            style = f'{style} fillcolor="{fill}" fontcolor="{ink}"'
-        return f"{style} {_MARKS[box.mark]}" if box.mark else style
+                style = box_style(box, self.levels)
+                if number in self.columns:
+                    style["group"] = str(self.columns[number])
+                words = " ".join(f"{k}={v if v.isalnum() else _quoted(v)}" for k, v in style.items())
+                yield f"{indent}n{number} [label={label} {words}]\n"
 
     def edges(self) -> Iterator[str]:
         """Yield the edges; those between operations are kept short and straight.
@@ -135,9 +156,8 @@ class _Writer:
                 attributes.append("weight=4")
                 if edge.head in fed and tail.frame != head.frame:
                     attributes.append("minlen=2")
-            marks = {boxes[edge.tail].mark, boxes[edge.head].mark}
-            if boxes[edge.head].mark == "trail" and marks <= {"first", "trail"}:
-                attributes.append(f'color="{_RED}" penwidth=2')
+            if mark := edge_mark(self.view, edge):
+                attributes.append(f'color="{mark[0]}" penwidth={mark[1]}')
             suffix = f" [{' '.join(attributes)}]" if attributes else ""
             yield f"\tn{edge.tail} -> n{edge.head}{suffix}\n"
 
@@ -221,25 +241,52 @@ def _short(number: Any) -> str:
     return f"{number:.4g}" if isinstance(number, float) else str(number)
 
 
+def edge_mark(view: View, edge: Edge) -> tuple[str, int] | None:
+    """Return the colour and the width of an edge on the trail of the first NaN."""
+    marks = {view.boxes[edge.tail].mark, view.boxes[edge.head].mark}
+    on_trail = view.boxes[edge.head].mark == "trail" and marks <= {"first", "trail"}
+    return (RED, 2) if on_trail else None
+
+
+def legend_styles(view: View) -> list[tuple[str, dict[str, str]]]:
+    """Return the legend as boxes, each with what it says and its style."""
+    if scale := levels(view):
+        title, say = _SCALES[view.color]
+        white = {"shape": "box", "fillcolor": "#ffffff", "color": "#ffffff"}
+        shades = [(say(tick), *_shade(tick, *scale)) for tick in _ticks(*scale)]
+        return [
+            (title, white),
+            *((text, {**white, "fillcolor": fill, "fontcolor": ink}) for text, fill, ink in shades),
+        ]
+    present = {box.vertex.kind for box in view.boxes}
+    kinds = [kind for kind in _LEGEND if kind in present]
+    return [(_LEGEND[kind][0], STYLES[kind]) for kind in kinds] if len(kinds) > 1 else []
+
+
 def _scale(color: str, low: float, high: float) -> str:
     """Return a legend of the scale's shades, from the least amount to the most."""
-    steps = 5 if high > low else 1
     title, say = _SCALES[color]
     cells = []
-    for i in range(steps):
-        tick = low * (high / low) ** (i / max(steps - 1, 1))
+    for tick in _ticks(low, high):
         fill, ink = _shade(tick, low, high)
         cells.append(f'<td bgcolor="{fill}"><font color="{ink}">{say(tick)}</font></td>')
-    return _table([f'<td colspan="{steps}" border="0">{title}</td>', "".join(cells)], 'border="1"')
+    return _table([f'<td colspan="{len(cells)}" border="0">{title}</td>', "".join(cells)], 'border="1"')
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    steps = 5 if high > low else 1
+    return [low * (high / low) ** (i / max(steps - 1, 1)) for i in range(steps)]
 
 
 def _legend(view: View) -> str:
     """Return a legend of the kinds of box that there are; nothing of one alone."""
     present = {box.vertex.kind for box in view.boxes}
     rows = []
-    for kind, (style, words) in _LEGEND.items():
+    for kind, (words, outline) in _LEGEND.items():
         if kind in present:
-            key = f'<table cellspacing="0" cellborder="0" {style}><tr><td> {words} </td></tr></table>'
+            color, fill = STYLES[kind]["color"], STYLES[kind]["fillcolor"]
+            cell = f'{outline} color="{color}" bgcolor="{fill}"'
+            key = f'<table cellspacing="0" cellborder="0" {cell}><tr><td> {words} </td></tr></table>'
             rows.append(f"<td>{key}</td>")
     return _table(rows, 'border="0"') if len(rows) > 1 else ""
 
@@ -263,11 +310,15 @@ def _quoted(text: str) -> str:
     r"""Return `text` as a DOT string that shows exactly it.
 
     In a label, a backslash starts an escape such as ``\N`` and an ampersand an HTML entity.
-    Characters that cannot be shown (or stored in UTF-8 or in SVG) appear as Python escapes.
     """
-    shown = "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
-    )
+    shown = printable(text)
     for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("&", "&amp;")):
         shown = shown.replace(plain, escaped)
     return f'"{shown}"'
+
+
+def printable(text: str) -> str:
+    """Return `text`; what cannot be shown (or stored in UTF-8 or in SVG) as Python escapes."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+    )

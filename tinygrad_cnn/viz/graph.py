@@ -17,7 +17,7 @@ import graphviz
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
 
-from . import dot
+from . import dot, svg
 from .tracing import trace
 from .view import View
 
@@ -32,8 +32,8 @@ _NO_DOT = (
     "    winget install graphviz            (Windows)\n"
     "    conda install -c conda-forge graphviz\n"
     "    pip install 'tinygrad_cnn[dot]'    (anywhere; SVG and PNG, no PDF)\n"
-    'Without it, save("graph.dot") and .source give the graph as DOT text, which any graphviz '
-    "viewer shows."
+    'Without it, save("graph.svg") draws with a layout of this package, and save("graph.dot") '
+    "gives text, which any graphviz viewer shows."
 )
 
 
@@ -48,15 +48,19 @@ class Graph(graphviz.Digraph):
         The drawing as DOT text.
     """
 
+    _view: View | None = None
+
     @classmethod
     def of(cls, view: View) -> Graph:
         """Return the drawing of a view."""
-        return cls(
+        made = cls(
             graph_attr=dot.GRAPH_STYLE,
             node_attr=dot.NODE_STYLE,
             edge_attr=dot.EDGE_STYLE,
             body=dot.statements(view),
         )
+        made._view = view
+        return made
 
     def save(
         self,
@@ -70,9 +74,8 @@ class Graph(graphviz.Digraph):
         Parameters
         ----------
         filename : path
-            ``.svg``, ``.png`` and ``.pdf`` are rendered by the program ``dot`` (or the pip package
-            graphviz-pure, but no PDF); ``.dot``, ``.gv`` and names without a suffix get DOT text,
-            which needs no program. PNG has 25 megapixels at most.
+            ``.svg``, ``.png`` and ``.pdf`` are rendered, see `pipe`; ``.dot``, ``.gv`` and names
+            without a suffix get DOT text. PNG has 25 megapixels at most.
         directory, skip_existing
             As in `graphviz.Digraph.save`.
 
@@ -103,12 +106,18 @@ class Graph(graphviz.Digraph):
         return str(path)
 
     def pipe(self, format: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        """Return the rendered drawing; see `graphviz.Digraph.pipe`."""
+        """Return the rendered drawing; see `graphviz.Digraph.pipe`.
+
+        By the program ``dot``; without it, by graphviz-pure; without that, SVG by a layout of this
+        package, from top to bottom and without changes made to the drawing since.
+        """
         try:
             return super().pipe(format, *args, **kwargs)
         except graphviz.ExecutableNotFound as error:
             encoding = kwargs.get("encoding")
             rendered = _render_without_dot(self.source, format or self.format)
+            if rendered is None and format == "svg" and self._view is not None:
+                rendered = svg.draw(self._view).encode()
             if rendered is None:
                 error.args = (_NO_DOT,)
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .dot import box_label, contents, edge_label
+from .dot import RED, STYLES, box_label, contents, edge_label
 from .snapshot import Kind
 from .view import View
 
@@ -16,16 +16,6 @@ _SHAPES: dict[Kind, tuple[str, str]] = {
     "output": ("[[", "]]"),
     "module": ("[/", "/]"),
 }
-_CLASSES = {
-    "operation": "fill:#dcebf7,stroke:#0072b2",
-    "parameter": "fill:#fbe3b5,stroke:#a86400",
-    "input": "fill:#c9ecdc,stroke:#00734f",
-    "data": "fill:#f4f4f4,stroke:#666666,stroke-dasharray:4",
-    "output": "fill:#f6dcea,stroke:#a8477f",
-    "module": "fill:#e6ebf0,stroke:#44546a",
-    "marked": "stroke:#c8102e,stroke-width:3px",
-}
-
 
 def flowchart(view: View) -> str:
     """Return the text of a Mermaid flowchart that shows the view."""
@@ -34,9 +24,14 @@ def flowchart(view: View) -> str:
         text = edge_label(edge, view.boxes[edge.tail].vertex)
         lines.append(f"    n{edge.tail} -->{f'|{_quoted(text)}|' if text else ''} n{edge.head}")
     present = {box.vertex.kind for box in view.boxes}
-    lines += [f"    classDef {kind} {_CLASSES[kind]},color:#000000" for kind in _SHAPES if kind in present]
+    for kind, style in STYLES.items():
+        if kind in present:
+            dashes = ",stroke-dasharray:4" if "dashed" in style.get("style", "") else ""
+            colors = f"fill:{style['fillcolor']},stroke:{style['color']},color:#000000"
+            lines.append(f"    classDef {kind} {colors}{dashes}")
     if marked := [f"n{i}" for i, box in enumerate(view.boxes) if box.mark]:
-        lines += [f"    classDef marked {_CLASSES['marked']}", f"    class {','.join(marked)} marked"]
+        lines.append(f"    classDef marked stroke:{RED},stroke-width:3px")
+        lines.append(f"    class {','.join(marked)} marked")
     if view.notes:
         lines.append(f"    notes[{_quoted(' · '.join(view.notes))}]")
     return "\n".join(lines) + "\n"
