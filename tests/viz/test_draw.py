@@ -13,9 +13,9 @@ from typing import Any
 import graphviz
 import numpy as np
 import pytest
+from graphs import halves, larger, leaf, module, recorded_graphs, total
 from hypothesis import given, settings, strategies as st
 
-from tests.viz.graphs import halves, larger, leaf, module, recorded_graphs, total
 from tinygrad_cnn.core import engine
 from tinygrad_cnn.core.function import Function
 from tinygrad_cnn.core.modes import no_grad, scope

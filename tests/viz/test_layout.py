@@ -5,9 +5,9 @@ import re
 import time
 import xml.etree.ElementTree as ElementTree
 
+from graphs import leaf, module, recorded_graphs
 from hypothesis import given, settings, strategies as st
 
-from tests.viz.graphs import leaf, module, recorded_graphs
 from tinygrad_cnn.viz import View, svg, trace
 from tinygrad_cnn.viz.layout import Placed, place
 

@@ -9,10 +9,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from graphs import leaf, module, recorded_graphs
 from hypothesis import given, strategies as st
 
 import tinygrad_cnn as tg
-from tests.viz.graphs import leaf, module, recorded_graphs
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz import Snapshot, View, graph, trace
 
