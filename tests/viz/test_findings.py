@@ -207,8 +207,9 @@ def test_cut_by_argmax():
     assert "int64, which carries no gradient: from argmax" in why_no_grad(weight, chosen.sum())
 
 
-def test_loss_without_graph():
+def test_loss_without_graph_and_a_tensor_that_is_no_leaf():
     weight = leaf(1.0, 2.0)
+    assert "retain_grad()" in why_no_grad(weight * 2, weight.sum())
     assert "made under no_grad()" in why_no_grad(weight, (weight * 2).detach().sum())
 
 

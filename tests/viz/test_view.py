@@ -415,6 +415,14 @@ def test_graphviz_pure_takes_the_place_of_dot(tmp_path, monkeypatch):
 def test_draw_takes_a_model_and_an_example():
     source = tg.viz.draw(Net(Block()), tg.ones(2, 1, 8, 8)).source
     assert "(stem)" in source
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5))
+    state, random = model.state_dict(), tg.get_rng_state()
+    before = {name: value.data.copy() for name, value in state.items()}
+    tg.viz.draw(model, tg.ones(4, 3))
+    tg.viz.draw(model, (tg.ones(4, 3),))
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.data, before[name])
+    assert repr(tg.get_rng_state()) == repr(random)
     with pytest.raises(TypeError, match="needs an example"):
         tg.viz.draw(Net(Block()))
 

@@ -136,15 +136,16 @@ def why_no_grad(parameter: Tensor, loss: Tensor, model: Module | None = None) ->
         name = next((n for n, p in model.named_parameters() if p is parameter), name)
     if not parameter.requires_grad:
         return "its requires_grad is False: set it with requires_grad_()"
+    if parameter.grad_fn is not None:
+        return "it is no leaf: backward leaves its gradient only after retain_grad()"
     if not loss.requires_grad:
         return (
             "the loss has no graph: it was made under no_grad(), detached, or made by an operation "
             "without gradient, such as argmax or a comparison"
         )
-    snapshot = trace(loss, model, {} if model is not None else {name: parameter})
-    if not any(v.title == name and v.kind != "data" for v in snapshot.vertices):
-        _, text = _cut(snapshot, name if model is not None else "")
-        return text
+    snapshot = trace(loss, model, {name: parameter})
+    if not any(v.title == name and v.kind in ("parameter", "input") for v in snapshot.vertices):
+        return _cut(snapshot, name)[1]
     found = [f for f in snapshot.findings if f.where in (name, "")]
     return found[0].text if found else "it has a gradient, and nothing is wrong with it"
 

@@ -16,6 +16,7 @@ import graphviz
 
 from tinygrad_cnn.core.tensor import Tensor
 from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.random import get_rng_state, set_rng_state
 
 from . import dot, svg
 from .tracing import trace
@@ -228,10 +229,22 @@ def draw(
         model = tensors
         if example is None:
             raise TypeError("draw: a model needs an example of its input: draw(model, example)")
-        made: Any = model(*example) if isinstance(example, tuple) else model(example)
+        made = _run(model, example if isinstance(example, tuple) else (example,))
     else:
         made = tensors
     return trace(made, model, params).view(legend=legend, **options).to_graphviz()
+
+
+def _run(model: Module, example: tuple[Any, ...]) -> Any:
+    """Return what the model makes of an example; buffers and random numbers stay as they are."""
+    before = [(buffer, buffer.data.copy()) for buffer in model.buffers()]
+    state = get_rng_state()
+    try:
+        return model(*example)
+    finally:
+        set_rng_state(state)
+        for buffer, data in before:
+            buffer.data[...] = data
 
 
 def _render_without_dot(source: str, format: str) -> bytes | None:

@@ -23,6 +23,8 @@ Point = tuple[float, float]
 Item = tuple[Any, ...]
 """What stands in a row: ("box", 7), ("frame", 2), the port ("in", 3) or ("out", 3) of edge 3 in a
 frame that it enters or leaves, or ("pass", 3, 5), its place in row 5."""
+Near = dict[Item, list[tuple[Item, float]]]
+"""For each item, those in the next row, and how far from its middle it wants to be of theirs."""
 
 _ROW_GAP = 34.0  # room for a shape on the edge
 _PORT_GAP = 12.0
@@ -69,18 +71,6 @@ class _Group:
     height: float = 0.0
 
 
-@dataclass
-class _Links:
-    """For each item, those above and below it, and how far from its middle it wants to be."""
-
-    above: dict[Item, list[tuple[Item, float]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    below: dict[Item, list[tuple[Item, float]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-
-
 def place(
     view: View, size_of: Callable[[int, str], Point], label_width: Callable[[str], float]
 ) -> Placed:
@@ -98,80 +88,97 @@ def place(
     -------
     Placed
     """
-    inside = contents(view)
-    groups: dict[int, _Group] = defaultdict(_Group)
-    parent_of: dict[int, int] = {}
-    home: dict[int, int] = {}  # box -> the frame that is drawn around it
-    order: list[int] = []
-    stack = [0]
-    while stack:
-        frame = stack.pop()
-        order.append(frame)
-        for what, number, path in inside[frame]:
-            if what == "frame":
-                parent_of[number] = frame
-                groups[frame].sizes["frame", number] = (0.0, 0.0)
-                stack.append(number)
-            else:
-                home[number] = frame
-                groups[frame].sizes["box", number] = size_of(number, path)
-
-    def chain(box: int) -> list[tuple[int, Item]]:
-        """Return each frame around a box, outermost first, with the item in it that has the box."""
-        frame, item = home[box], ("box", box)
-        links: list[tuple[int, Item]] = [(frame, item)]
-        while frame:
-            item = ("frame", frame)
-            frame = parent_of[frame]
-            links.append((frame, item))
-        return links[::-1]
-
-    routes: list[tuple[list[int], int]] = []  # the frames of each edge, and which has both ends
-    for number, edge in enumerate(view.edges):
-        tails, heads = chain(edge.tail), chain(edge.head)
-        pairs = zip(tails, heads, strict=False)
-        common = max(i for i, (one, other) in enumerate(pairs) if one[0] == other[0])
-        groups[tails[common][0]].edges[number] = tails[common][1], heads[common][1]
-        for links, end in ((tails, "out"), (heads, "in")):
-            for frame, item in links[common + 1 :]:
-                groups[frame].sizes[end, number] = (_PASSING, 0.0)
-                port = (end, number)
-                groups[frame].edges[number] = (item, port) if end == "out" else (port, item)
-        up = [frame for frame, _ in reversed(tails[common + 1 :])]
-        routes.append(([*up, *(frame for frame, _ in heads[common:])], tails[common][0]))
-
-    for frame in reversed(order):
-        group = groups[frame]
-        _arrange(group, groups)
+    layout = _Layout(view)
+    layout.collect(size_of)
+    layout.route()
+    for frame in reversed(layout.order):
+        group = layout.groups[frame]
+        _arrange(group, layout.groups)
         if frame:
             group.width = max(group.width, label_width(view.labels[frame]))
             size = (group.width + 2 * _MARGIN, group.height + _HEADER + _MARGIN)
-            groups[parent_of[frame]].sizes["frame", frame] = size
+            layout.groups[layout.parent_of[frame]].sizes["frame", frame] = size
+    return layout.placed()
 
-    placed = Placed(groups[0].width, groups[0].height)
-    origins = {0: (0.0, 0.0)}
-    for frame in order:
-        left, top = origins[frame]
-        for item, (x, y) in groups[frame].places.items():
-            number = item[1]
-            if item[0] == "box":
-                placed.boxes[number] = (left + x, top + y)
-            elif item[0] == "frame":
-                width, height = groups[frame].sizes[item]
-                corner = (left + x - width / 2, top + y - height / 2)
-                placed.frames[number] = (*corner, width, height)
-                spare = (width - 2 * _MARGIN - groups[number].width) / 2
-                origins[number] = (corner[0] + _MARGIN + spare, corner[1] + _HEADER)
-    for number, (frames, common) in enumerate(routes):
-        points: list[Point] = []
-        for frame in frames:
+
+class _Layout:
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.groups: dict[int, _Group] = defaultdict(_Group)
+        self.order: list[int] = []  # of the frames, each after the one around it
+        self.parent_of: dict[int, int] = {}
+        self.home: dict[int, int] = {}  # box -> the frame that is drawn around it
+        self.routes: list[tuple[list[int], int]] = []  # frames of each edge; which has both ends
+
+    def collect(self, size_of: Callable[[int, str], Point]) -> None:
+        """Put boxes and frames into the group of the frame around them."""
+        inside = contents(self.view)
+        stack = [0]
+        while stack:
+            frame = stack.pop()
+            self.order.append(frame)
+            sizes = self.groups[frame].sizes
+            for what, number, path in inside[frame]:
+                if what == "frame":
+                    self.parent_of[number] = frame
+                    sizes["frame", number] = (0.0, 0.0)  # until it is laid out
+                    stack.append(number)
+                else:
+                    self.home[number] = frame
+                    sizes["box", number] = size_of(number, path)
+
+    def route(self) -> None:
+        """Put each edge into the groups that it goes through, with ports where it changes."""
+        for number, edge in enumerate(self.view.edges):
+            tails, heads = self._around(edge.tail), self._around(edge.head)
+            pairs = zip(tails, heads, strict=False)
+            common = max(i for i, (one, other) in enumerate(pairs) if one[0] == other[0])
+            self.groups[tails[common][0]].edges[number] = tails[common][1], heads[common][1]
+            for links, end in ((tails, "out"), (heads, "in")):
+                for frame, item in links[common + 1 :]:
+                    port = (end, number)
+                    self.groups[frame].sizes[port] = (_PASSING, 0.0)
+                    pair = (item, port) if end == "out" else (port, item)
+                    self.groups[frame].edges[number] = pair
+            up = [frame for frame, _ in reversed(tails[common + 1 :])]
+            down = [frame for frame, _ in heads[common:]]
+            self.routes.append((up + down, tails[common][0]))
+
+    def _around(self, box: int) -> list[tuple[int, Item]]:
+        """Return each frame around a box, outermost first, with the item in it that has the box."""
+        frame = self.home[box]
+        links: list[tuple[int, Item]] = [(frame, ("box", box))]
+        while frame:
+            item = ("frame", frame)
+            frame = self.parent_of[frame]
+            links.append((frame, item))
+        return links[::-1]
+
+    def placed(self) -> Placed:
+        """Return the places in the whole drawing, from those in each group."""
+        placed = Placed(self.groups[0].width, self.groups[0].height)
+        origins = {0: (0.0, 0.0)}
+        for frame in self.order:
             left, top = origins[frame]
-            part = [(left + x, top + y) for x, y in groups[frame].bends[number]]
-            points += part
-            if frame == common:
-                placed.labels.append((part[1], part[2]))
-        placed.edges.append(points)
-    return placed
+            for item, (x, y) in self.groups[frame].places.items():
+                number = item[1]
+                if item[0] == "box":
+                    placed.boxes[number] = (left + x, top + y)
+                elif item[0] == "frame":
+                    width, height = self.groups[frame].sizes[item]
+                    corner = (left + x - width / 2, top + y - height / 2)
+                    placed.frames[number] = (*corner, width, height)
+                    origins[number] = (corner[0] + _MARGIN, corner[1] + _HEADER)
+        for number, (frames, common) in enumerate(self.routes):
+            points: list[Point] = []
+            for frame in frames:
+                left, top = origins[frame]
+                part = [(left + x, top + y) for x, y in self.groups[frame].bends[number]]
+                points += part
+                if frame == common:
+                    placed.labels.append((part[1], part[2]))
+            placed.edges.append(points)
+        return placed
 
 
 def _arrange(group: _Group, groups: dict[int, _Group]) -> None:
@@ -182,7 +189,8 @@ def _arrange(group: _Group, groups: dict[int, _Group]) -> None:
         rows[level].append(item)
     sizes = dict(group.sizes)
     chains: dict[int, list[Item]] = {}
-    links = _Links()
+    above: Near = defaultdict(list)
+    below: Near = defaultdict(list)
 
     def port(item: Item, number: int, end: str) -> float:
         """Return where at an item an edge ends, from its middle."""
@@ -203,11 +211,11 @@ def _arrange(group: _Group, groups: dict[int, _Group]) -> None:
         shifts = [0.0] * (len(chain) + 1)
         shifts[0], shifts[-1] = port(tail, number, "out"), port(head, number, "in")
         for i, (one, other) in enumerate(zip(chain, chains[number][1:], strict=True)):
-            links.below[one].append((other, shifts[i + 1] - shifts[i]))
-            links.above[other].append((one, shifts[i] - shifts[i + 1]))
+            below[one].append((other, shifts[i + 1] - shifts[i]))
+            above[other].append((one, shifts[i] - shifts[i + 1]))
 
-    _sort(rows, links)
-    x = _columns(rows, sizes, links)
+    _sort(rows, above, below)
+    x = _columns(rows, sizes, above, below)
     left = min((x[item] - sizes[item][0] / 2 for item in x), default=0.0)
     group.width = max((x[item] + sizes[item][0] / 2 for item in x), default=0.0) - left
     spans: list[Point] = []  # top and bottom of each row
@@ -262,10 +270,10 @@ def _rows(group: _Group) -> dict[Item, int]:
     return {item: row - first for item, row in rows.items()}
 
 
-def _sort(rows: list[list[Item]], links: _Links) -> None:
+def _sort(rows: list[list[Item]], above: Near, below: Near) -> None:
     """Sort each row by the medians of its neighbours, in sweeps down and up."""
     for sweep in range(_SWEEPS):
-        neighbours, order = (links.below, rows[::-1]) if sweep % 2 else (links.above, rows)
+        neighbours, order = (below, rows[::-1]) if sweep % 2 else (above, rows)
         place: dict[Item, float] = {}
         for row in order:
             keys: dict[Item, float] = {}
@@ -278,14 +286,14 @@ def _sort(rows: list[list[Item]], links: _Links) -> None:
 
 
 def _columns(
-    rows: list[list[Item]], sizes: dict[Item, Point], links: _Links
+    rows: list[list[Item]], sizes: dict[Item, Point], above: Near, below: Near
 ) -> dict[Item, float]:
     """Return the middle of each item, in sweeps towards its neighbours."""
     x: dict[Item, float] = {}
     for row in rows:
         x.update(zip(row, _apart([0.0] * len(row), row, sizes), strict=True))
     for sweep in range(_SWEEPS):
-        neighbours, order = (links.below, rows[::-1]) if sweep % 2 else (links.above, rows)
+        neighbours, order = (below, rows[::-1]) if sweep % 2 else (above, rows)
         for row in order:
             wanted = []
             for item in row:
