@@ -78,6 +78,8 @@ def test_literals(value, text):
 
 def test_the_arguments_of_every_operation_can_be_written():
     for name, known in registry.items():
+        if not known.__module__.startswith("tinygrad_cnn."):
+            continue  # of another test
         sample = known.sampler(Draw.from_seed(1))
         code = program(f"again = {literal(sample)}")
         found: dict = {}

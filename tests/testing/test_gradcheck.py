@@ -428,3 +428,11 @@ def test_pytorchs_functions_through_an_adapter(torch):
             variables = [Tensor(a, requires_grad=True) for a in arrays]
             got = gradcheck(adapt(theirs), variables, raise_exception=False)
             assert got == expected, (number, kind)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_determinant_of_a_matrix_of_rank_1_has_no_kink(seed):
+    """It is 0 all around: its differences are the rounding of products that cancel."""
+    column = np.random.default_rng(seed).normal(size=(3, 1)) * 0.3
+    matrix = tg.tensor(column @ column.T, requires_grad=True)
+    assert gradcheck(tg.linalg.det, (matrix,))

@@ -633,4 +633,5 @@ def normalize(
     tensor([[0.6, 0.8],
             [0. , 0. ]])
     """
+    check_tensor("normalize", input)
     return input / clamp(vector_norm(input, p, dim, keepdim=True), eps)

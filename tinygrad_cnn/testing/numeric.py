@@ -189,7 +189,7 @@ def judge(
     """
     analytic = np.asarray(analytic, np.float64)
     with np.errstate(all="ignore"):
-        numeric, error, size, kink = _search(analytic, f, noise, scale, precision, step)
+        numeric, error, size, kink = _search(analytic, f, noise, scale, precision, step, atol)
         off, margin = abs(analytic - numeric), SAFETY * error
         told = margin <= precision.limit * (size + noise / precision.eps) + SAFETY * precision.blank
         right = (off <= precision.close * size) | ((off <= margin) & told)
@@ -208,6 +208,7 @@ def _search(
     scale: float,
     precision: Precision,
     step: float | None,
+    atol: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Find the derivative of `f` at 0, as exactly as it takes to tell whether it is `analytic`.
 
@@ -228,16 +229,18 @@ def _search(
         rounding = SAFETY * found.rounding
         smooth = shrinks | (found.jump <= precision.limit * size + rounding)
         usable = smooth & (found.error <= size / SAFETY + rounding)
+        usable |= SAFETY * np.maximum(found.error, found.jump) <= atol
         better = usable & (found.error < error)
         numeric, error = np.where(better, found.value, numeric), np.where(better, found.error, error)
         off, least = abs(analytic - numeric), precision.close * size
         settled = (off > 100 * error) | (SAFETY * error <= least)
         if np.all((off <= least) | (count > 0) & settled):
             break
+    # terms of order 1 that cancel leave noise below that of their sum's value: it is zero. That
+    # noise may well have a kink itself, as the rounding of t (ab - cd) has
+    noisy = np.isinf(error) & (steep <= precision.blank)
     # a jump of the value itself, or noise, would have grown with 1 / step
-    kink = np.isinf(error) & (fine > precision.limit * size) & (fine <= 8 * wide)
-    # terms of order 1 that cancel leave noise below that of their sum's value: it is zero
-    noisy = np.isinf(error) & ~kink & (steep <= precision.blank)
+    kink = np.isinf(error) & ~noisy & (fine > precision.limit * size) & (fine <= 8 * wide)
     return np.where(noisy, 0.0, numeric), np.where(noisy, steep, error), size, kink
 
 
