@@ -158,10 +158,17 @@ def test_nan_gradient_of_a_finite_loss():
 
 def test_where_a_gradient_is_lost():
     first, second = leaf(1.0, 2.0), leaf(3.0, 4.0)
-    loss = ((first * 0) * second + second).sum()
+    loss = ((first * 0).exp() * second).sum()
     loss.backward()
     (found,) = trace(loss, params={"first": first, "second": second}).findings
     assert (found.kind, found.where) == ("zero gradient", "first")
+    assert found.text.endswith("it is in order at mul (second), and lost before")
+    alone = leaf(-1.0, -2.0)
+    loss = alone.relu().sum()
+    loss.backward(retain_graph=True)
+    assert trace(loss).findings[0].text.endswith("relu gives only zeros")
+    loss.backward()
+    assert "backward(retain_graph=True)" in trace(loss).findings[0].text
 
 
 def test_tiny_gradient():

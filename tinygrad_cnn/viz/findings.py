@@ -256,6 +256,8 @@ def _lost(
         if v in users:
             leaf = vertices[users[v]].title
             return f"; it is in order at {_place(snapshot, v)} ({leaf or 'its leaf'}), and lost before"
+    if kind == "zero gradient" and not any(vertex.kept for vertex in vertices):
+        return "; after backward(retain_graph=True), results that are all zero can be named"
     return ""
 
 

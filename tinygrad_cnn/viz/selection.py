@@ -91,7 +91,8 @@ def select(
     if focus is not None and focus not in paths[1:]:
         near = difflib.get_close_matches(focus, paths[1:]) or sorted(set(paths[1:]))[:8]
         raise ValueError(f"view: no module {focus!r} in the graph; there are {', '.join(near)}, ...")
-    return _Selector(snapshot, fold_repeats and color == "op", params, color, focus).run(depth, direction, legend)
+    fold = fold_repeats and color == "op"
+    return _Selector(snapshot, fold, params, color, focus).run(depth, direction, legend)
 
 
 class _Selector:
