@@ -66,7 +66,9 @@ def module(path: str) -> Iterator[None]:
 
 
 @st.composite
-def recorded_graphs(draw: Any, paths: tuple[str, ...] = ("",)) -> tuple[list[Tensor], dict[str, Tensor]]:
+def recorded_graphs(
+    draw: Any, paths: tuple[str, ...] = ("",)
+) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Return some tensors of a random graph made in modules of `paths`, and its leaves by name."""
     leaves = {f"leaf{i}": leaf(float(i), float(i + 1)) for i in range(draw(st.integers(1, 3)))}
     pool = [*leaves.values(), leaf(5.0, 6.0, grad=False)]

@@ -101,7 +101,14 @@ def test_the_first_nan_is_found_though_it_is_not_kept():
     assert found.text == "the first NaN in the forward pass, in 1 of 2 elements"
     assert [snapshot.vertices[v].op for v in found.trail] == ["exp", "add", "sum", ""]
     marks = {box.vertex.op: box.mark for box in snapshot.view().boxes}
-    assert marks == {"": "trail", "mul": "", "log": "first", "exp": "trail", "add": "trail", "sum": "trail"}
+    assert marks == {
+        "": "trail",
+        "mul": "",
+        "log": "first",
+        "exp": "trail",
+        "add": "trail",
+        "sum": "trail",
+    }
     source = snapshot.to_graphviz().source
     assert source.count('color="#c8102e" penwidth=4') == 1
     assert source.count('[label=" 2" weight=4 color="#c8102e" penwidth=2]') == 3
@@ -189,7 +196,10 @@ def test_why_no_grad_names_the_cut():
     assert why_no_grad(model.frozen, loss, model).startswith("its requires_grad is False")
     assert why_no_grad(model.head.weight, loss, model).startswith("gradients are not computed yet")
     loss.backward()
-    assert why_no_grad(model.head.weight, loss, model) == "it has a gradient, and nothing is wrong with it"
+    assert (
+        why_no_grad(model.head.weight, loss, model)
+        == "it has a gradient, and nothing is wrong with it"
+    )
     assert why_no_grad(model.dead.weight, loss, model).startswith("zero gradient")
     model.head.weight.grad = None
     assert why_no_grad(model.head.weight, loss, model).startswith("no gradient: backward did not")
@@ -230,7 +240,12 @@ def test_diff_marks_what_differs():
     second = F.conv2d(image, weight[1]).sigmoid().sum()
     difference = diff(first, second)
     marks = [(v.mark, v.op or v.title) for v in difference.vertices if v.mark]
-    assert marks == [("changed", "weight"), ("changed", "conv2d"), ("removed", "relu"), ("added", "sigmoid")]
+    assert marks == [
+        ("changed", "weight"),
+        ("changed", "conv2d"),
+        ("removed", "relu"),
+        ("added", "sigmoid"),
+    ]
     ends = [
         (difference.vertices[e.tail].op, difference.vertices[e.head].op) for e in difference.edges
     ]

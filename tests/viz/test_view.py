@@ -97,9 +97,7 @@ def test_views_keep_each_path_and_invent_none(case, depth, fold, params):
     }
     drawn = {(edge.tail, edge.head) for edge in view.edges}
     wanted = {
-        (box_of[edge.tail], box_of[edge.head])
-        for edge in snapshot.edges
-        if edge.tail not in hidden
+        (box_of[edge.tail], box_of[edge.head]) for edge in snapshot.edges if edge.tail not in hidden
     }
     assert drawn <= wanted
     for tail, head in wanted - drawn:

@@ -77,7 +77,11 @@ _MARKS = {
     "removed": {"color": RED, "penwidth": "3", "style": "filled,dashed"},
     "changed": {"color": "#a86400", "penwidth": "3", "style": "filled,dotted"},
 }
-_DIFFERENCES = {"added": "+ only in the second", "removed": "− only in the first", "changed": "≠ differs"}
+_DIFFERENCES = {
+    "added": "+ only in the second",
+    "removed": "− only in the first",
+    "changed": "≠ differs",
+}
 # of one hue from light to dark, so that they stay in order for everybody and in print
 _SHADES = ("#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c")
 
@@ -137,7 +141,9 @@ class _Writer:
                 style = box_style(box, self.levels)
                 if number in self.columns:
                     style["group"] = str(self.columns[number])
-                words = " ".join(f"{k}={v if v.isalnum() else _quoted(v)}" for k, v in style.items())
+                words = " ".join(
+                    f"{k}={v if v.isalnum() else _quoted(v)}" for k, v in style.items()
+                )
                 yield f"{indent}n{number} [label={label} {words}]\n"
 
     def edges(self) -> Iterator[str]:
@@ -225,7 +231,9 @@ def box_label(box: Box, path: str) -> str:
         lines.append(sizes(vertex.shape) + ("" if floating else f" {vertex.dtype}"))
     if vertex.grad is not None:
         grad = vertex.grad
-        lines.append(f"grad {_short(grad.item)}" if grad.size == 1 else f"‖gradient‖ {magnitude(grad.norm)}")
+        lines.append(
+            f"grad {_short(grad.item)}" if grad.size == 1 else f"‖gradient‖ {magnitude(grad.norm)}"
+        )
     if vertex.mark:
         lines.append(_DIFFERENCES[vertex.mark])
     return "\n".join((*lines, *box.lines))
@@ -270,7 +278,9 @@ def _scale(color: str, low: float, high: float) -> str:
     for tick in _ticks(low, high):
         fill, ink = _shade(tick, low, high)
         cells.append(f'<td bgcolor="{fill}"><font color="{ink}">{say(tick)}</font></td>')
-    return _table([f'<td colspan="{len(cells)}" border="0">{title}</td>', "".join(cells)], 'border="1"')
+    return _table(
+        [f'<td colspan="{len(cells)}" border="0">{title}</td>', "".join(cells)], 'border="1"'
+    )
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -286,15 +296,19 @@ def _legend(view: View) -> str:
         if kind in present:
             color, fill = STYLES[kind]["color"], STYLES[kind]["fillcolor"]
             cell = f'{outline} color="{color}" bgcolor="{fill}"'
-            key = f'<table cellspacing="0" cellborder="0" {cell}><tr><td> {words} </td></tr></table>'
+            key = (
+                f'<table cellspacing="0" cellborder="0" {cell}><tr><td> {words} </td></tr></table>'
+            )
             rows.append(f"<td>{key}</td>")
     return _table(rows, 'border="0"') if len(rows) > 1 else ""
 
 
 def _table(rows: list[str], cell: str) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    table = f'<table border="0" cellspacing="0" cellpadding="2" {cell.replace("border", "cellborder")}>'
-    return f"\tlegend [label=<{table}{body}</table>> shape=plain style=\"\" fontsize=9]\n"
+    table = (
+        f'<table border="0" cellspacing="0" cellpadding="2" {cell.replace("border", "cellborder")}>'
+    )
+    return f'\tlegend [label=<{table}{body}</table>> shape=plain style="" fontsize=9]\n'
 
 
 def _shade(amount: float | None, low: float, high: float) -> tuple[str, str]:

@@ -65,9 +65,7 @@ class Finding:
         return f"{self.kind}: {self.where.rpartition('.')[2]}"
 
 
-def check(
-    loss: Tensor | Sequence[Tensor] | Snapshot, model: Module | None = None
-) -> list[Finding]:
+def check(loss: Tensor | Sequence[Tensor] | Snapshot, model: Module | None = None) -> list[Finding]:
     """Print what is wrong with a graph, its values and its gradients, and return it.
 
     Parameters
@@ -233,7 +231,9 @@ def _gradient(
     elif grad.zero:
         kind, text = "zero gradient", "all of it is zero"
     elif value.norm and grad.norm < _TINY * value.norm:
-        text = f"tiny gradient: its norm {grad.norm:.2g} is tiny beside the value's, {value.norm:.2g}"
+        text = (
+            f"tiny gradient: its norm {grad.norm:.2g} is tiny beside the value's, {value.norm:.2g}"
+        )
         yield Finding("tiny gradient", name, text, number)
         return
     else:
@@ -241,9 +241,7 @@ def _gradient(
     yield Finding(kind, name, f"{kind}: {text}{_lost(snapshot, after, number, kind)}", number)
 
 
-def _lost(
-    snapshot: Snapshot, after: dict[int, list[int]], number: int, kind: FindingKind
-) -> str:
+def _lost(snapshot: Snapshot, after: dict[int, list[int]], number: int, kind: FindingKind) -> str:
     """Return where, on the way from the loss down to a leaf, its gradient was still in order."""
     vertices = snapshot.vertices
     behind = sorted(_reached(after, [number]))
@@ -255,7 +253,9 @@ def _lost(
     for v in behind:
         if v in users:
             leaf = vertices[users[v]].title
-            return f"; it is in order at {_place(snapshot, v)} ({leaf or 'its leaf'}), and lost before"
+            return (
+                f"; it is in order at {_place(snapshot, v)} ({leaf or 'its leaf'}), and lost before"
+            )
     if kind == "zero gradient" and not any(vertex.kept for vertex in vertices):
         return "; after backward(retain_graph=True), results that are all zero can be named"
     return ""
@@ -279,10 +279,16 @@ def _cut(snapshot: Snapshot, name: str) -> tuple[FindingKind, str]:
     owner = name.rpartition(".")[0]
     module = f"`{owner}`" if owner else "its module"
     if owner and any(within(frame.path, owner) for frame in snapshot.frames[1:]):
-        return "unreached", f"unreached: {module} ran, but the graph does not lead to this parameter"
+        return (
+            "unreached",
+            f"unreached: {module} ran, but the graph does not lead to this parameter",
+        )
     cuts = list(dict.fromkeys(_open_inputs(snapshot, owner)))
     if not cuts:
-        return "unreached", f"unreached: no path leads from it to the loss: {module} was never called"
+        return (
+            "unreached",
+            f"unreached: no path leads from it to the loss: {module} was never called",
+        )
     listed = "; ".join(cuts[:3]) + ("; ..." if len(cuts) > 3 else "")
     return "detached", (
         f"detached: no path leads from it to the loss. Without gradient comes: {listed}. There it "

@@ -143,7 +143,9 @@ class Graph(graphviz.Digraph):
     def _png(self) -> bytes:
         """Return PNG of no more than `_MOST_PIXELS`."""
         header = self.pipe("svg", encoding="utf-8")
-        width, height = (float(n) for n in re.findall(r'<svg width="(.+?)pt" height="(.+?)pt"', header)[0])
+        width, height = (
+            float(n) for n in re.findall(r'<svg width="(.+?)pt" height="(.+?)pt"', header)[0]
+        )
         pixels = width * height * (_DPI / 72) ** 2
         if pixels <= _MOST_PIXELS:
             return self.pipe("png")

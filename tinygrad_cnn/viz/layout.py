@@ -303,9 +303,7 @@ def _columns(
     return x
 
 
-def _apart(
-    wanted: Iterable[float], row: list[Item], sizes: dict[Item, Point]
-) -> list[float]:
+def _apart(wanted: Iterable[float], row: list[Item], sizes: dict[Item, Point]) -> list[float]:
     """Return the places nearest to `wanted`, by least squares, that keep order and gaps.
 
     Less the widths before it, each place must be no less than the one before: isotonic

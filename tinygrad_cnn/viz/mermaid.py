@@ -17,6 +17,7 @@ _SHAPES: dict[Kind, tuple[str, str]] = {
     "module": ("[/", "/]"),
 }
 
+
 def flowchart(view: View) -> str:
     """Return the text of a Mermaid flowchart that shows the view."""
     lines = [f"flowchart {view.direction}", *_frame(view, contents(view), 0)]
@@ -53,6 +54,11 @@ def _frame(
 
 def _quoted(text: str) -> str:
     """Return `text` in quotes, where Mermaid's and HTML's signs are numbered entities."""
-    return '"' + "".join(
-        "<br/>" if c == "\n" else c if c.isalnum() or c in " .,:×()=·‖–" else f"#{ord(c)};" for c in text
-    ) + '"'
+    return (
+        '"'
+        + "".join(
+            "<br/>" if c == "\n" else c if c.isalnum() or c in " .,:×()=·‖–" else f"#{ord(c)};"
+            for c in text
+        )
+        + '"'
+    )

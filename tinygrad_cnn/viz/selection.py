@@ -90,7 +90,9 @@ def select(
     paths = [frame.path for frame in snapshot.frames]
     if focus is not None and focus not in paths[1:]:
         near = difflib.get_close_matches(focus, paths[1:]) or sorted(set(paths[1:]))[:8]
-        raise ValueError(f"view: no module {focus!r} in the graph; there are {', '.join(near)}, ...")
+        raise ValueError(
+            f"view: no module {focus!r} in the graph; there are {', '.join(near)}, ..."
+        )
     fold = fold_repeats and color == "op"
     return _Selector(snapshot, fold, params, color, focus).run(depth, direction, legend)
 
@@ -323,7 +325,9 @@ class _Selector:
             lines = list(self._parameter_lines(image))
         amount: float | None = sum(vertices[v].kept for v in own)
         if self.color == "grad_norm":
-            grads = [vertices[v].grad for v in dict.fromkeys(own) if vertices[v].kind == "parameter"]
+            grads = [
+                vertices[v].grad for v in dict.fromkeys(own) if vertices[v].kind == "parameter"
+            ]
             amount = _norm(grads if vertex.grad is None else [vertex.grad])
             if amount is not None and vertex.grad is None:
                 lines.append(f"‖gradient‖ {magnitude(amount)}")

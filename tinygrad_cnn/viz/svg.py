@@ -1,4 +1,4 @@
-"""From a view to SVG, with the layout of `layout`: for where no program of graphviz is installed."""
+"""From a view to SVG, with the layout of this package, where no program is installed."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def _edges(view: View, placed: Placed) -> Iterator[str]:
                 path += f"C{one[0]:.1f},{middle:.1f} {other[0]:.1f},{middle:.1f} "
                 path += f"{other[0]:.1f},{other[1]:.1f}"
         yield f'<path d="{path}" fill="none" stroke="{color}" stroke-width="{width}"/>'
-        head = f"{end_x:.1f},{end_y:.1f} {end_x - 3:.1f},{end_y - 7:.1f} {end_x + 3:.1f},{end_y - 7:.1f}"
-        yield f'<polygon points="{head}" fill="{color}"/>'
+        arrow = f"M{end_x:.1f},{end_y:.1f}l-3,-7h6z"
+        yield f'<path d="{arrow}" fill="{color}"/>'
         if label := edge_label(edge, view.boxes[edge.tail].vertex):
             start, end = placed.labels[number]
             near, far = (start, end) if entering[edge.head] > 1 else (end, start)
@@ -119,7 +119,8 @@ def _box(
     (x, y), (width, height) = middle, size
     left, top = x - width / 2, y - height / 2
     look = style.get("style", "filled")
-    paint = f'fill="{style["fillcolor"]}" stroke="{style["color"]}" stroke-width="{style.get("penwidth", "1")}"'
+    fill, color, thick = style["fillcolor"], style["color"], style.get("penwidth", "1")
+    paint = f'fill="{fill}" stroke="{color}" stroke-width="{thick}"'
     for word, dashes in (("dashed", "5 3"), ("dotted", "1 3")):
         if word in look:
             paint += f' stroke-dasharray="{dashes}"'

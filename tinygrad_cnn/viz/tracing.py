@@ -142,7 +142,9 @@ class _Tracer:
             for i, (parent, source) in enumerate(zip(node.parents, sources, strict=True)):
                 if source is not None:
                     shape = self.vertices[source].shape if parent is None else parent.shape
-                    output = _output_name(parent.node, parent.index) if isinstance(parent, Slot) else ""
+                    output = (
+                        _output_name(parent.node, parent.index) if isinstance(parent, Slot) else ""
+                    )
                     argument = argument_name(node, i)
                     self.edges.append(Edge(source, number, shape, output, argument))
         for root in self.roots:
