@@ -289,17 +289,17 @@ class TensorMethods:
         """Return the bitwise (for booleans, logical) exclusive or, broadcast."""
     def bmm(self, mat2: Any) -> Tensor:
         """Return the products of two batches of matrices, (b, n, k) and (b, k, m)."""
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """Return the values as bool."""
     def broadcast_to(self, size: tuple[builtins.int, ...]) -> Tensor:
         """Return a read-only view broadcast to shape `size`."""
-    def byte(self) -> Tensor:
+    def byte(self, memory_format: Any = None) -> Tensor:
         """Return the values as uint8."""
     def ceil(self) -> Tensor:
         """Return the smallest integer that is not below; gradient 0."""
     def ceil_(self) -> Tensor:
         """Return the smallest integer that is not below; gradient 0."""
-    def char(self) -> Tensor:
+    def char(self, memory_format: Any = None) -> Tensor:
         """Return the values as int8."""
     def cholesky(self, upper: builtins.bool = False) -> Tensor:
         """Return the triangular factor L of a symmetric positive definite matrix, ``L @ L.mT``."""
@@ -396,7 +396,7 @@ class TensorMethods:
         """Return ``input / other``, broadcast, and rounded as `rounding_mode` says."""
     def dot(self, tensor: Any) -> Tensor:
         """Return the inner product of two vectors."""
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """Return the values as float64."""
     def dsplit(self, indices_or_sections: Any) -> Any:
         """Cut a tensor along its third dimension; see `vsplit`."""
@@ -448,7 +448,7 @@ class TensorMethods:
         """Return a copy with its second dimension reversed."""
     def flipud(self) -> Tensor:
         """Return a copy with its first dimension reversed."""
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """Return the values as float32."""
     def float_power(self, exponent: Any) -> Tensor:
         """Return `pow`, computed in float64."""
@@ -496,7 +496,7 @@ class TensorMethods:
         """Return whether ``input > other``, elementwise and broadcast, as booleans."""
     def gt_(self, other: Any) -> Tensor:
         """Return whether ``input > other``, elementwise and broadcast, as booleans."""
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """Return the values as float16."""
     def heaviside(self, values: Any) -> Tensor:
         """Return the step function: 0 below 0, 1 above, and `values` at 0."""
@@ -536,7 +536,7 @@ class TensorMethods:
         """Return the slices of `input` along `dim` that a vector of integers names."""
     def inner(self, other: Any) -> Tensor:
         """Return the inner products along the last dimensions of both; with a 0-d tensor, `mul`."""
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """Return the values as int32."""
     def inverse(self) -> Tensor:
         """Return the inverse; see `linalg.inv`."""
@@ -642,7 +642,7 @@ class TensorMethods:
         self, dim: builtins.int | tuple[builtins.int, ...], keepdim: builtins.bool = False
     ) -> Tensor:
         """Return ``log(sum(exp(input), dim))``, stable for inputs of any size."""
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """Return the values as int64."""
     def lt(self, other: Any) -> Tensor:
         """Return whether ``input < other``, elementwise and broadcast, as booleans."""
@@ -895,7 +895,7 @@ class TensorMethods:
         """Return `sign`: of complex numbers they would differ."""
     def sgn_(self) -> Tensor:
         """Return `sign`: of complex numbers they would differ."""
-    def short(self) -> Tensor:
+    def short(self, memory_format: Any = None) -> Tensor:
         """Return the values as int16."""
     def sigmoid(self) -> Tensor:
         """Return ``1 / (1 + exp(-input))``, accurate also far from 0."""

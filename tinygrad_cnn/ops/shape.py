@@ -702,6 +702,7 @@ def convert(
     ----------
     input : Tensor
     *args : dtype, device or Tensor
+        Also, after these, `non_blocking` and `copy`.
     dtype : dtype, optional
     device : device or str, optional
     non_blocking, memory_format
@@ -723,7 +724,11 @@ def convert(
     tensor([ 1, -1])
     """
     check_tensor("to", input)
+    flags = [arg for arg in args if isinstance(arg, bool)]  # non_blocking, copy
+    copy = copy or flags[1:] == [True]
     for arg in args:
+        if isinstance(arg, bool):
+            continue
         if isinstance(arg, Tensor):
             dtype = arg.dtype
         elif is_device(arg):
@@ -761,7 +766,7 @@ def _type_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 def _conversion(name: str, dtype: np.dtype) -> None:
-    def converted(input: Tensor) -> Tensor:
+    def converted(input: Tensor, memory_format: Any = None) -> Tensor:
         return convert(input, dtype)
 
     converted.__doc__ = f"Return the values as {dtype}."
