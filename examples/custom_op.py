@@ -87,7 +87,7 @@ def main() -> None:
         loss = F.mse_loss(model(images), target)
         if step == 0:
             print(f"mean squared difference from Sobel's edges: {loss.item():.1e} at first")
-            pictures.graph(tg.viz.draw(loss, model=model), args.out)
+            tg.viz.draw(loss, model=model).save(args.out / "graph.svg")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -117,15 +117,6 @@ def row(images: Mapping[str, tg.Tensor], path: Path) -> None:
     _write(figure, path)
 
 
-def graph(drawing: tg.viz.Graph, folder: Path) -> None:
-    """Write a graph to graph.svg, or to graph.dot where it cannot be rendered."""
-    try:
-        drawing.save(folder / "graph.svg")
-    except RuntimeError as error:  # the program dot is missing
-        drawing.save(folder / "graph.dot")
-        print(f"{folder}/graph.dot instead of graph.svg: {error}\n")
-
-
 def _show(axes: Axes, image: tg.Tensor, title: str, **options: Any) -> AxesImage:
     axes.set_title(title, fontsize=8, pad=3)
     axes.set(xticks=[], yticks=[])

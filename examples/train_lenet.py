@@ -276,7 +276,7 @@ def draw_graph(run: Run, test_set: Dataset, out: Path) -> None:
     """Draw the graph of the loss of one batch."""
     images, labels = next(iter(DataLoader(test_set, run.settings["batch_size"])))
     loss = run.criterion(run.model(images), labels)
-    pictures.graph(tg.viz.draw(loss, model=run.model), out)
+    tg.viz.draw(loss, model=run.model).save(out / "graph.svg")
 
 
 def draw_results(run: Run, test_set: Dataset, out: Path) -> None:
