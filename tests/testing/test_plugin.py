@@ -79,8 +79,10 @@ def test_the_marker_selects(run):
 
 def test_the_seed_draws_the_same_again(run):
     source = """
+        import hypothesis
         from tinygrad_cnn.testing import fuzz_gradients, strategies
 
+        hypothesis.settings.load_profile("default")  # that for CI keeps no database
         seen = []
 
         @fuzz_gradients(x=strategies.arrays((2,)))
@@ -101,8 +103,10 @@ def test_the_seed_draws_the_same_again(run):
 
 def test_a_failing_example_is_replayed(run):
     source = """
+        import hypothesis
         from tinygrad_cnn.testing import fuzz_gradients, strategies
 
+        hypothesis.settings.load_profile("default")  # that for CI keeps no database
         seen = []
 
         @fuzz_gradients(x=strategies.arrays(strategies.shapes(1, 1, 1, 9)))
