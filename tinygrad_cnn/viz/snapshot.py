@@ -88,6 +88,8 @@ class Vertex:
         The line of the user's program, where recorded: under `detect_anomaly`.
     mark : str
         In a comparison, ``"added"``, ``"removed"`` or ``"changed"``.
+    time : float or None
+        Seconds that the operation's rule took in backward, where they were recorded.
     """
 
     kind: Kind
@@ -103,6 +105,7 @@ class Vertex:
     kept: int = 0
     site: str | None = None
     mark: str = ""
+    time: float | None = None
 
 
 @dataclass(frozen=True)
