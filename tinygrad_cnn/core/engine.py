@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .modes import anomaly_mode, enable_grad, no_grad
+from .modes import anomaly_mode, enable_grad, no_grad, watcher
 from .node import Edge, Node, Slot
 from .op import has_nan, registry
 from .tensor import Hooks, Tensor, as_array, tensor_from
@@ -163,6 +163,7 @@ def _run(
         else:
             found[leaf] = gradient
 
+    watch = watcher.get()(roots, cotangents)
     with enable_grad() if create_graph else no_grad(), np.errstate(all="ignore"):
         for leaf in [leaf for leaf, count in uses.items() if count == 0]:
             finish(leaf)
@@ -184,6 +185,8 @@ def _run(
                 gradients: Sequence[Any] = [None] * len(node.parents)
             else:
                 rules = node.op.vjp_recorded if create_graph else node.op.vjp
+                if watch is not None:
+                    rules = watch(rules)
                 gradients = rules(node, tuple(g) if isinstance(g, list) else g, wanted)
                 if wanted is not None:  # a rule for several inputs gives more
                     gradients = [g if w else None for g, w in zip(gradients, wanted, strict=True)]

@@ -17,6 +17,12 @@ grad_mode: ContextVar[bool] = ContextVar("grad_mode", default=True)
 anomaly_mode: ContextVar[bool] = ContextVar("anomaly_mode", default=False)
 scope: ContextVar[str] = ContextVar("scope", default="")
 """Path of the module whose forward is running, such as ``features.0``."""
+watcher: ContextVar[Callable[..., Any]] = ContextVar("watcher", default=lambda *_: None)
+"""Called with the tensors that a backward starts from and their gradients.
+
+What it returns, unless None, wraps the call of each node's gradient rules: it is called with
+``rules`` and returns what is called instead, as ``rules(node, g, wanted)``.
+"""
 
 
 class _Setting:
