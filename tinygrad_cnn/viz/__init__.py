@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .diff import diff as diff
 from .findings import Finding as Finding, check as check, why_no_grad as why_no_grad
 from .graph import Graph as Graph, draw as draw
+from .recording import Recording as Recording, record as record
 from .snapshot import Snapshot as Snapshot
 from .tracing import trace as trace
 from .view import View as View
@@ -34,11 +35,13 @@ _PLOTS = {
 __all__ = [
     "Finding",
     "Graph",
+    "Recording",
     "Snapshot",
     "View",
     "check",
     "diff",
     "draw",
+    "record",
     "trace",
     "why_no_grad",
     *_PLOTS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -200,7 +201,15 @@ class Snapshot:
         return self.view().to_graphviz()
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> str:
-        """Write a view to a file; see `View.save`."""
+        """Write a view to a file; see `View.save`.
+
+        On a page (``.html``), which can close modules itself, all of them are open and repeats are
+        not folded, where not said otherwise.
+        """
+        if Path(path).suffix.lower() == ".html":
+            from .page import open_view
+
+            return open_view(self, **options).save(path)
         return self.view(**options).save(path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **_: Any) -> Any:

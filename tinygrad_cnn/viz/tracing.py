@@ -63,9 +63,9 @@ def trace(
     15
     """
     roots = _checked(tensors)
-    snapshot = _Tracer(roots, model, dict(params or {})).run()
+    snapshot = Tracer(roots, model, dict(params or {})).run()
     if any(v.value is not None and not v.value.finite for v in snapshot.vertices):
-        return _Tracer(roots, model, dict(params or {}), again=True).run()
+        return Tracer(roots, model, dict(params or {}), again=True).run()
     return snapshot
 
 
@@ -87,7 +87,21 @@ def _checked(tensors: Any) -> list[Tensor]:
     return roots
 
 
-class _Tracer:
+class Tracer:
+    """Makes a snapshot; `recording` also asks it what stands where.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Oldest first.
+    numbers : dict
+        The vertex of each node, leaf tensor and ("output", tensor).
+    edge_of : dict of (Node, int) to int
+        The edge that brings a node its input.
+    values : dict of (Node, int) to ndarray
+        The results that are known, by the output's number.
+    """
+
     def __init__(
         self,
         tensors: Sequence[Tensor],
@@ -124,10 +138,12 @@ class _Tracer:
         self.outputs = {(root.grad_fn, root.output_nr) for root in self.roots}
         self.frames = [Frame("", 0, self.modules.get("", ""))]
         self.frame_of: dict[Node | Tensor, int] = {}
-        self.numbers: dict[Any, int] = {}  # node, leaf or data -> its vertex
+        self.numbers: dict[Any, int] = {}  # also of data
+        self.edge_of: dict[tuple[Node, int], int] = {}
 
     def run(self) -> Snapshot:
-        kept = {node: _kept(node) for node in self.nodes}
+        """Return the snapshot."""
+        kept = {node: kept_arrays(node) for node in self.nodes}
         self.values = self._kept_values(kept)
         self.bytes = self._kept_bytes(kept)
         if self.again:
@@ -146,6 +162,7 @@ class _Tracer:
                         _output_name(parent.node, parent.index) if isinstance(parent, Slot) else ""
                     )
                     argument = argument_name(node, i)
+                    self.edge_of[node, i] = len(self.edges)
                     self.edges.append(Edge(source, number, shape, output, argument))
         for root in self.roots:
             self._output(root)
@@ -254,7 +271,7 @@ class _Tracer:
         value, grad = statistics(root.data), _gradient(root)
         vertex = Vertex("output", name, "", root.shape, root.dtype, 0, value, grad)
         output = _output_name(node, root.output_nr) if node.shape is None else ""
-        self.edges.append(Edge(self.numbers[node], self._add(object(), vertex), root.shape, output))
+        self.edges.append(Edge(self.numbers[node], self._add(("output", root), vertex), root.shape, output))
 
     def _kept_values(self, kept: dict[Node, dict[str, np.ndarray]]) -> dict[Any, np.ndarray]:
         """Return the results that some rule keeps, by node and number of the output."""
@@ -272,25 +289,29 @@ class _Tracer:
     def _compute_again(self, kept: dict[Node, dict[str, np.ndarray]]) -> None:
         """Compute the results that are not known, where all inputs are."""
         for node in self.nodes:
-            if (node, 0) in self.values or node.shape is None or not isinstance(node.op, Op):
+            if (node, 0) in self.values or not isinstance(node.op, Op):
                 continue
             known = {**node.numbers, **kept[node]}
             for i, parent in enumerate(node.parents):
                 name = argument_name(node, i)
+                slot = (parent.node, parent.index) if isinstance(parent, Slot) else (parent, 0)
                 if isinstance(parent, Tensor):
                     if parent._counter is None or parent._counter[1] < node.seq:  # as it was
                         known[name] = parent._data
-                elif isinstance(parent, Node) and (parent, 0) in self.values:
-                    known[name] = self.values[parent, 0]
+                elif slot in self.values:
+                    known[name] = self.values[slot]
                 elif parent is None and is_optional(node, i):
                     known.setdefault(name, None)
             names = [argument_name(node, i) for i in range(len(node.parents))]
-            if known.keys() >= set(names) and not node.op.auxiliary:
+            if known.keys() >= set(names):
                 given = {name: known[name] for name in names}
                 if node.op.variadic:
                     given = {node.op.parameters[node.op.inputs[0]]: list(given.values())}
                 with np.errstate(all="ignore"):
-                    self.values[node, 0] = np.asarray(node.op.forward(**given, **node.options))
+                    made = node.op.forward(**given, **node.options)
+                single = len(node.op.outputs) == 1 and not node.op.auxiliary
+                for i, out in enumerate([made] if single else made[: len(node.op.outputs)]):
+                    self.values[node, i] = np.asarray(out)
 
     def _kept_bytes(self, kept: dict[Node, dict[str, np.ndarray]]) -> dict[Node, int]:
         leaves = [p for node in self.nodes for p in node.parents if isinstance(p, Tensor)]
@@ -315,7 +336,7 @@ def _reachable(roots: Sequence[Tensor]) -> list[Node]:
     return sorted(seen, key=lambda node: node.seq)
 
 
-def _kept(node: Node) -> dict[str, np.ndarray]:
+def kept_arrays(node: Node) -> dict[str, np.ndarray]:
     """Return the arrays that the node keeps; none where they were freed, or changed in place."""
     try:
         check_kept(node, node._versions)
