@@ -273,10 +273,14 @@ class StopOnCtrlC:
 
 
 def draw_graph(run: Run, test_set: Dataset, out: Path) -> None:
-    """Draw the graph of the loss of one batch."""
+    """Draw the graph of the loss of one batch, and record its backward."""
     images, labels = next(iter(DataLoader(test_set, run.settings["batch_size"])))
     loss = run.criterion(run.model(images), labels)
     tg.viz.draw(loss, model=run.model).save(out / "graph.svg")
+    with tg.viz.record(run.model) as recording:
+        loss.backward()
+    recording.save(out / "backprop.html")
+    run.model.zero_grad()
 
 
 def draw_results(run: Run, test_set: Dataset, out: Path) -> None:

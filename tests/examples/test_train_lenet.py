@@ -100,7 +100,7 @@ def test_writes_everything_and_plain_lines(run, tmp_path, capsys):
         epochs[1],
     )
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"checkpoint.safetensors", "graph.svg", *PICTURES}
+    assert names == {"backprop.html", "checkpoint.safetensors", "graph.svg", *PICTURES}
     for name in PICTURES:
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
 
