@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -99,9 +99,13 @@ class _Data:
         for i, box in enumerate(view.boxes):
             style = box_style(box, scale)
             width, height = size_of(i, paths[i])
+            before = replace(box, vertex=replace(box.vertex, grad=None))
+            known = box_label(before, paths[i]).split("\n")
+            lines = box_label(box, paths[i]).split("\n")
             boxes.append(
                 {
-                    "lines": printable(box_label(box, paths[i])).split("\n"),
+                    "lines": [printable(line) for line in lines],
+                    "later": [n for n, line in enumerate(lines) if line not in known],
                     "kind": box.vertex.kind,
                     "fill": style["fillcolor"] if scale else "",
                     "ink": style.get("fontcolor", "") if scale else "",
@@ -188,6 +192,7 @@ class _Data:
             "value": _numbers(vertex.value),
             "grad": _numbers(vertex.grad),
             "time": vertex.time,
+            "outputs": op.outputs if op is not None and len(values) > 1 else (),
             "arrays": [self._array(value) for value in values],
         }
 

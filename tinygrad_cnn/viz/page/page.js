@@ -1,6 +1,7 @@
 "use strict";
 /* The page reads one object:
- *   boxes, edges, frames   the drawing; "at" is [x, y, width, height], of a box its middle, of a frame its corner
+ *   boxes, edges, frames   the drawing; "at" is [x, y, width, height], of a box its middle, of a frame its corner;
+ *                          "later" are the numbers of the lines that backward makes known
  *   vertices               what the boxes show, each with its "box" and its "arrays" (one for each output)
  *   links                  how vertices feed each other: "argument" of "head" is output number "output" of "tail"
  *   steps                  what is played: "forward", then "start", "rule" and "leaf"
@@ -225,6 +226,7 @@ ${["operation", "parameter", "input", "data", "output", "module"].map(kind =>
 .edge .tip { fill: var(--edge); stroke: none; }
 .edge text { font-size: 9px; fill: var(--faint); }
 .first > :first-child, .trail > :first-child, .warning > :first-child { stroke: var(--bad); stroke-width: 3; }
+.box:not(.back) .later { visibility: hidden; }
 .ran > :first-child { stroke-width: 2.4; }
 .back > :first-child { stroke: var(--backward); stroke-width: 2.4; }
 .edge.flowed path { stroke: var(--backward); stroke-width: 1.6; }
@@ -304,8 +306,8 @@ function build() {
     const shape = oval ? s("ellipse") : s("rect", { rx: box.kind === "operation" ? 7 : 2 });
     const group = s("g", { class: `box hit ${box.kind} ${box.mark}`, tabindex: 0, role: "button", "aria-label": box.lines.join(", ") }, shape);
     if (box.fill) shape.setAttribute("style", `fill:${box.fill}`);
-    for (const line of box.lines) {
-      const text = s("text");
+    for (const [n, line] of box.lines.entries()) {
+      const text = s("text", played && box.later.includes(n) ? { class: "later" } : {});
       text.textContent = line;
       if (box.fill) text.setAttribute("style", `fill:${box.ink || "#000"}`);
       group.append(text);
@@ -608,7 +610,8 @@ function aboutForward(one) {
   const explained = h("div");
   const explains = vertex.window && inputs.input != null && vertex.arrays[0] != null;
   made.push(h("h3", {}, vertex.arrays.length > 1 ? "Outputs" : "Output"));
-  for (const id of vertex.arrays) {
+  for (const [n, id] of vertex.arrays.entries()) {
+    if (vertex.outputs[n]) made.push(h("h4", {}, vertex.outputs[n]));
     made.push(arrayView(id, explains && ((cell, value) => explain(vertex, inputs, views, cell, value, explained))));
   }
   made.push(h("h3", {}, links.length > 1 ? "Inputs" : "Input"));
@@ -672,7 +675,10 @@ function aboutStart(one) {
 function aboutRule(one) {
   const vertex = data.vertices[one.vertex], made = heading(one, `backward · ${short(one.seconds * 1e3)} ms`);
   made.push(h("h3", {}, "Gradient that arrives (g)"));
-  for (const id of one.arrives) made.push(id == null ? h("p", { class: "faint" }, "none for this output") : arrayView(id));
+  one.arrives.forEach((id, n) => {
+    if (vertex.outputs[n]) made.push(h("h4", {}, `of ${vertex.outputs[n]}`));
+    made.push(id == null ? h("p", { class: "faint" }, "none") : arrayView(id));
+  });
   if (one.hooked) made.push(h("p", {}, "A hook changed it: it is not the sum of what was contributed."));
   for (const rule of one.rules) {
     made.push(h("h3", {}, rule.inputs.length ? `Rule for ${rule.inputs.join(", ")}` : "Rule"));
@@ -733,7 +739,7 @@ function aboutBox(number) {
     }
     made.push(h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
     if (vertex.formula) made.push(h("div", { class: "formula" }, vertex.formula));
-    for (const id of vertex.arrays) if (id != null) made.push(h("h3", {}, "Value"), arrayView(id));
+    vertex.arrays.forEach((id, n) => { if (id != null) made.push(h("h3", {}, vertex.outputs[n] || "Value"), arrayView(id)); });
   }
   return made;
 }
