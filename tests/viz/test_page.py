@@ -135,6 +135,8 @@ def shared() -> Iterator[Browser]:
 @pytest.fixture
 def browser(shared: Browser) -> Iterator[Browser]:
     shared.resize(1400, 900)
+    shared.problems.clear()
+    shared.requests.clear()
     yield shared
     assert shared.problems == []
     assert shared.requests == []
@@ -346,6 +348,19 @@ class TestPlaying:
         assert browser.run("document.getElementById('transport').offsetHeight") == 0
         browser.click_on(".frame.closed text")
         assert browser.run(visible) > 3
+
+    def test_in_a_notebook(self, browser: Browser, tmp_path: Path):
+        x = tg.tensor(3.0, requires_grad=True)
+        with record() as rec:
+            (x * x).backward()
+        path = tmp_path / "notebook.html"
+        path.write_text(f"<!DOCTYPE html><body>{rec._repr_html_()}", encoding="utf-8")
+        browser.open(path)
+        page = "document.querySelector('iframe').contentWindow"
+        browser.wait(f"{page}.document.getElementById('count')?.textContent === '0 of 4'")
+        browser.run(f"{page}.document.getElementById('next').click()")
+        assert browser.run(f"{page}.document.getElementById('count').textContent") == "1 of 4"
+        assert record()._repr_html_() is None
 
     def test_a_graph_of_numbers(self, browser: Browser, tmp_path: Path):
         x = tg.tensor(3.0, requires_grad=True)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
@@ -176,6 +177,13 @@ class Recording:
         """Save the last pass; see `Pass.save`."""
         return self.last.save(path, **options)
 
+    def _repr_html_(self) -> str | None:
+        """Return the page in a frame, for notebooks."""
+        if not self.passes:
+            return None
+        style = "width:100%;height:720px;border:1px solid #d5dae0"
+        return f'<iframe style="{style}" srcdoc="{escape(self.last.page())}"></iframe>'
+
 
 def record(
     model: Module | None = None, params: Mapping[str, Tensor] | None = None
@@ -327,13 +335,17 @@ class Pass:
             folded and parameters are boxes, where not said otherwise.
         """
         from .graph import write
-        from .page import html, open_view
 
         if Path(path).suffix.lower() != ".html":
             return self.snapshot.view(**options).save(path)
-        view = open_view(self.snapshot, **{"params": "nodes", **options})
-        write(Path(path), html(view, self).encode())
+        write(Path(path), self.page(**options).encode())
         return str(path)
+
+    def page(self, **options: Any) -> str:
+        """Return the page as text; the options are those of `save`."""
+        from .page import html, open_view
+
+        return html(open_view(self.snapshot, **{"params": "nodes", **options}), self)
 
     # -- watching ------------------------------------------------------------------------------
 

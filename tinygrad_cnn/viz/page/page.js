@@ -531,7 +531,7 @@ function go(to, { keep = false } = {}) {
   $("back").disabled = $("first").disabled = step === 0;
   $("next").disabled = $("last").disabled = step === data.steps.length;
   $("status").textContent = title(step);
-  history.replaceState(null, "", step ? `#step=${step}` : "#");
+  if (location.protocol !== "about:") history.replaceState(null, "", step ? `#step=${step}` : "#");  // in a notebook it has no address
   if (step === data.steps.length) pause();
 }
 
