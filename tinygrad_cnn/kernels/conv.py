@@ -42,6 +42,8 @@ from typing import Any, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .dispatch import compiled
+
 TILE = 1 << 22
 """Bytes of columns made at a time.
 
@@ -105,6 +107,7 @@ def _guarded(function: F) -> F:
     return cast(F, run)
 
 
+@compiled
 @_guarded
 def conv(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry
@@ -125,6 +128,7 @@ def conv(
     return _plus(out.reshape(o, n, *size).swapaxes(0, 1), bias)
 
 
+@compiled
 @_guarded
 def conv_transpose(
     g: np.ndarray,
@@ -157,6 +161,7 @@ def conv_transpose(
     return _plus(_unpadded(full, size, geometry).swapaxes(0, 1), bias)
 
 
+@compiled
 @_guarded
 def conv_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, geometry: Geometry
