@@ -6,55 +6,21 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from .labels import magnitude, size, sizes
+from .labels import duration, magnitude, size, sizes, text_width
 from .snapshot import Edge, Kind, Vertex
+from .theme import THEMES, Theme
 from .view import Box, View
 
 FONT = "Helvetica,Arial,sans-serif"
-GRAPH_STYLE = {
-    "fontname": FONT,
-    "fontsize": "10",
-    "fontcolor": "#555555",
-    "nodesep": "0.25",
-    "ranksep": "0.35",
-    "newrank": "true",
-}
-NODE_STYLE = {
-    "fontname": FONT,
-    "fontsize": "11",
-    "height": "0.3",
-    "margin": "0.13,0.06",
-    "style": "filled",
-}
-EDGE_STYLE = {
-    "fontname": FONT,
-    "fontsize": "9",
-    "color": "#666666",
-    "fontcolor": "#444444",
-    "arrowsize": "0.6",
-}
-# Tints and shades of Okabe and Ito's palette, which colour-blind people can tell apart; each kind
-# also has an outline of its own, so that a grey print does.
-STYLES: dict[Kind, dict[str, str]] = {
-    "operation": {
-        "shape": "box",
-        "style": "rounded,filled",
-        "fillcolor": "#dcebf7",
-        "color": "#0072b2",
-    },
-    "parameter": {"shape": "box", "fillcolor": "#fbe3b5", "color": "#a86400"},
-    "input": {"shape": "ellipse", "fillcolor": "#c9ecdc", "color": "#00734f"},
-    "data": {
-        "shape": "ellipse",
-        "style": "filled,dashed",
-        "fillcolor": "#f4f4f4",
-        "color": "#666666",
-    },
-    "output": {"shape": "box", "peripheries": "2", "fillcolor": "#f6dcea", "color": "#a8477f"},
-    "module": {"shape": "folder", "fillcolor": "#e6ebf0", "color": "#44546a"},
+_SHAPES: dict[Kind, dict[str, str]] = {  # of each kind, so that a grey print tells them apart
+    "operation": {"shape": "box", "style": "rounded,filled"},
+    "parameter": {"shape": "box"},
+    "input": {"shape": "ellipse"},
+    "data": {"shape": "ellipse", "style": "filled,dashed"},
+    "output": {"shape": "box", "peripheries": "2"},
+    "module": {"shape": "folder"},
 }
 _UNTITLED: dict[Kind, str] = {"data": "constant", "output": "output"}
-_FRAME = 'labeljust=l style=rounded color="#aaaaaa"'
 _LEGEND: dict[Kind, tuple[str, str]] = {  # with what a table has for the outline
     "parameter": ("parameter", 'border="1"'),
     "input": ("input that requires grad", 'style="rounded"'),
@@ -66,24 +32,51 @@ _LEGEND: dict[Kind, tuple[str, str]] = {  # with what a table has for the outlin
 _SCALES: dict[str, tuple[str, Any]] = {
     "grad_norm": ("‖gradient‖", magnitude),
     "bytes": ("kept for backward", size),
+    "time": ("time in backward", duration),
 }
-RED = "#c8102e"
-_MARKS = {
-    "": {},
-    "first": {"color": RED, "penwidth": "4"},
-    "trail": {"color": RED, "penwidth": "2"},
-    "warning": {"color": RED, "penwidth": "2", "style": "filled,dashed"},
-    "added": {"color": "#00734f", "penwidth": "3"},
-    "removed": {"color": RED, "penwidth": "3", "style": "filled,dashed"},
-    "changed": {"color": "#a86400", "penwidth": "3", "style": "filled,dotted"},
+_MARKS = {  # the name of the theme's colour, and how thick the outline is
+    "first": ("red", {"penwidth": "4"}),
+    "trail": ("red", {"penwidth": "2"}),
+    "warning": ("red", {"penwidth": "2", "style": "filled,dashed"}),
+    "added": ("green", {"penwidth": "3"}),
+    "removed": ("red", {"penwidth": "3", "style": "filled,dashed"}),
+    "changed": ("amber", {"penwidth": "3", "style": "filled,dotted"}),
 }
 _DIFFERENCES = {
     "added": "+ only in the second",
     "removed": "− only in the first",
     "changed": "≠ differs",
 }
-# of one hue from light to dark, so that they stay in order for everybody and in print
-_SHADES = ("#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#3182bd", "#08519c")
+
+
+def attributes(theme: Theme) -> dict[str, dict[str, str]]:
+    """Return what holds for the whole drawing, all boxes and all edges."""
+    return {
+        "graph_attr": {
+            "fontname": FONT,
+            "fontsize": "10",
+            "fontcolor": theme.faint,
+            "bgcolor": theme.paper,
+            "nodesep": "0.25",
+            "ranksep": "0.35",
+            "newrank": "true",
+        },
+        "node_attr": {
+            "fontname": FONT,
+            "fontsize": "11",
+            "fontcolor": theme.ink,
+            "height": "0.3",
+            "margin": "0.13,0.06",
+            "style": "filled",
+        },
+        "edge_attr": {
+            "fontname": FONT,
+            "fontsize": "9",
+            "color": theme.line,
+            "fontcolor": theme.faint,
+            "arrowsize": "0.6",
+        },
+    }
 
 
 def statements(view: View) -> list[str]:
@@ -97,7 +90,7 @@ def statements(view: View) -> list[str]:
     lines.extend(writer.frame(0))
     lines.extend(writer.edges())
     if view.legend:
-        lines.append(_scale(view.color, *writer.levels) if writer.levels else _legend(view))
+        lines.append(_scale(view, *writer.levels) if writer.levels else _legend(view))
     if view.notes:  # at the end, as subgraphs that follow would inherit it
         notes = _quoted(" · ".join(view.notes))
         lines.append(f"\tlabel={notes} labelloc=b\n")
@@ -111,34 +104,91 @@ def levels(view: View) -> tuple[float, float] | None:
     return (min(finite), max(finite)) if finite else None
 
 
-def box_style(box: Box, scale: tuple[float, float] | None) -> dict[str, str]:
+def box_style(
+    box: Box, scale: tuple[float, float] | None, theme: Theme = THEMES["light"]
+) -> dict[str, str]:
     """Return the attributes of a box but its label, in graphviz's words."""
-    style = STYLES[box.vertex.kind]
+    style = _kind_style(box.vertex.kind, theme)
     if scale:
-        fill, ink = _shade(box.amount, *scale)
-        style = {**style, "fillcolor": fill, "fontcolor": ink}
-    return {**style, **_MARKS[box.mark]}
+        fill, ink = _shade(box.amount, *scale, theme)
+        style |= {"fillcolor": fill, "fontcolor": ink}
+    if box.mark:
+        color, outline = _MARKS[box.mark]
+        style |= {"color": getattr(theme, color), **outline}
+    return style
+
+
+def _kind_style(kind: Kind, theme: Theme) -> dict[str, str]:
+    fill, outline = theme.kinds[kind]
+    return {**_SHAPES[kind], "fillcolor": fill, "color": outline}
 
 
 class _Writer:
     def __init__(self, view: View) -> None:
         self.view = view
+        self.theme = THEMES[view.theme]
         self.contents = contents(view)
-        self.columns = _columns(view)
+        self.columns: dict[int, int] = {}  # box of a straight line -> the line's first
+        lines = set(straight(view))
+        for number in sorted(lines):
+            edge = view.edges[number]
+            self.columns[edge.head] = self.columns.setdefault(edge.tail, edge.tail)
+        self.entered: set[int] = set()  # frames, by edges that are not straight
+        for number, edge in enumerate(view.edges):
+            if number not in lines:
+                self.entered.update(set(self.around(edge.head)).difference(self.around(edge.tail)))
+        self.labels: dict[int, str] = {}
+        self.widths: dict[int, float] = {}  # of the widest box of each frame
+        self._measure(0)
         self.levels = levels(view)
+
+    def _measure(self, outer: int) -> float:
+        """Note the labels of the boxes in a frame, and return the width of the widest."""
+        widest = 0.0
+        for what, number, path in self.contents[outer]:
+            if what == "frame":
+                widest = max(widest, self._measure(number))
+            else:
+                label = self.labels[number] = box_label(self.view.boxes[number], path)
+                widest = max(widest, *map(text_width, label.split("\n")))
+        self.widths[outer] = widest
+        return widest
+
+    def around(self, box: int) -> Iterator[int]:
+        """Yield the frames around a box, from the inside."""
+        frame = self.view.boxes[box].vertex.frame
+        while frame:
+            yield frame
+            frame = self.view.frames[frame].parent
+
+    def header(self, frame: int) -> str:
+        """Return the attributes that show a frame's label beside the arrows into it.
+
+        Graphviz lets arrows run over it. They come straight down to the frame's first boxes, or
+        else from the left. So the label goes on two lines where it is wider than half a box, and
+        to the right where arrows come from the left.
+        """
+        text, side = self.view.labels[frame], "r" if frame in self.entered else "l"
+        label = _quoted(text)
+        if text_width(text, 10) > self.widths[frame] / 2:
+            path, colon, module = label[1:-1].partition(": ")
+            if colon:
+                label = f'"{path}\\{side}{module}\\{side}"'
+        return f"label={label} labeljust={side}"
 
     def frame(self, outer: int, indent: str = "\t") -> Iterator[str]:
         """Yield the lines of what stands in the frame number `outer`."""
-        for what, number, path in self.contents[outer]:
+        for what, number, _ in self.contents[outer]:
             if what == "frame":
                 yield f"{indent}subgraph cluster_{number} {{\n"
-                yield f"{indent}\tlabel={_quoted(self.view.labels[number])} {_FRAME}\n"
+                look = f'style=rounded color="{self.theme.frame}"'
+                yield f"{indent}\t{self.header(number)} {look}\n"
                 yield from self.frame(number, f"{indent}\t")
                 yield f"{indent}}}\n"
             else:
                 box = self.view.boxes[number]
-                label = _quoted(box_label(box, path))
-                style = box_style(box, self.levels)
+                label = _quoted(self.labels[number])
+                style = box_style(box, self.levels, self.theme)
                 if number in self.columns:
                     style["group"] = str(self.columns[number])
                 words = " ".join(
@@ -193,22 +243,22 @@ def contents(view: View) -> list[list[tuple[str, int, str]]]:
     return inside
 
 
-def _columns(view: View) -> dict[int, int]:
-    """Return for each vertex of a straight line the line's first vertex.
+def straight(view: View) -> list[int]:
+    """Return the numbers of the edges along which the drawing goes straight on.
 
-    A line goes from an operation's first input that is itself an operation's result, but from
-    each vertex only one goes on.
+    Such a line goes from an operation's first input that is itself an operation's result, but from
+    each box only one goes on.
     """
-    columns: dict[int, int] = {}
+    along: list[int] = []
     before: set[int] = set()
     after: set[int] = set()
-    for edge in view.edges:
+    for number, edge in enumerate(view.edges):
         if view.boxes[edge.tail].vertex.kind in ("operation", "module") and edge.head not in before:
             before.add(edge.head)
             if edge.tail not in after:
                 after.add(edge.tail)
-                columns[edge.head] = columns.setdefault(edge.tail, edge.tail)
-    return columns
+                along.append(number)
+    return along
 
 
 def box_label(box: Box, path: str) -> str:
@@ -253,30 +303,32 @@ def edge_mark(view: View, edge: Edge) -> tuple[str, int] | None:
     """Return the colour and the width of an edge on the trail of the first NaN."""
     marks = {view.boxes[edge.tail].mark, view.boxes[edge.head].mark}
     on_trail = view.boxes[edge.head].mark == "trail" and marks <= {"first", "trail"}
-    return (RED, 2) if on_trail else None
+    return (THEMES[view.theme].red, 2) if on_trail else None
 
 
 def legend_styles(view: View) -> list[tuple[str, dict[str, str]]]:
     """Return the legend as boxes, each with what it says and its style."""
+    theme = THEMES[view.theme]
     if scale := levels(view):
         title, say = _SCALES[view.color]
-        white = {"shape": "box", "fillcolor": "#ffffff", "color": "#ffffff"}
-        shades = [(say(tick), *_shade(tick, *scale)) for tick in _ticks(*scale)]
+        shades = [(say(tick), *_shade(tick, *scale, theme)) for tick in _ticks(*scale)]
+        rows = [(title, theme.paper, theme.ink), *shades]
         return [
-            (title, white),
-            *((text, {**white, "fillcolor": fill, "fontcolor": ink}) for text, fill, ink in shades),
+            (text, {"shape": "box", "fillcolor": fill, "color": fill, "fontcolor": ink})
+            for text, fill, ink in rows
         ]
     present = {box.vertex.kind for box in view.boxes}
     kinds = [kind for kind in _LEGEND if kind in present]
-    return [(_LEGEND[kind][0], STYLES[kind]) for kind in kinds] if len(kinds) > 1 else []
+    styles = [(_LEGEND[kind][0], _kind_style(kind, theme)) for kind in kinds]
+    return styles if len(styles) > 1 else []
 
 
-def _scale(color: str, low: float, high: float) -> str:
+def _scale(view: View, low: float, high: float) -> str:
     """Return a legend of the scale's shades, from the least amount to the most."""
-    title, say = _SCALES[color]
+    title, say = _SCALES[view.color]
     cells = []
     for tick in _ticks(low, high):
-        fill, ink = _shade(tick, low, high)
+        fill, ink = _shade(tick, low, high, THEMES[view.theme])
         cells.append(f'<td bgcolor="{fill}"><font color="{ink}">{say(tick)}</font></td>')
     return _table(
         [f'<td colspan="{len(cells)}" border="0">{title}</td>', "".join(cells)], 'border="1"'
@@ -294,11 +346,9 @@ def _legend(view: View) -> str:
     rows = []
     for kind, (words, outline) in _LEGEND.items():
         if kind in present:
-            color, fill = STYLES[kind]["color"], STYLES[kind]["fillcolor"]
-            cell = f'{outline} color="{color}" bgcolor="{fill}"'
-            key = (
-                f'<table cellspacing="0" cellborder="0" {cell}><tr><td> {words} </td></tr></table>'
-            )
+            fill, color = THEMES[view.theme].kinds[kind]
+            cell = f'{outline} color="{color}" bgcolor="{fill}" cellpadding="4"'
+            key = f'<table cellspacing="0" cellborder="0" {cell}><tr><td>{words}</td></tr></table>'
             rows.append(f"<td>{key}</td>")
     return _table(rows, 'border="0"') if len(rows) > 1 else ""
 
@@ -311,13 +361,12 @@ def _table(rows: list[str], cell: str) -> str:
     return f'\tlegend [label=<{table}{body}</table>> shape=plain style="" fontsize=9]\n'
 
 
-def _shade(amount: float | None, low: float, high: float) -> tuple[str, str]:
-    """Return a fill and an ink on a logarithmic scale: white where it is 0 or unknown."""
+def _shade(amount: float | None, low: float, high: float, theme: Theme) -> tuple[str, str]:
+    """Return a fill and an ink on a logarithmic scale: the paper's where it is 0 or unknown."""
     if not amount or not amount < math.inf:
-        return "#ffffff", "#000000"
+        return theme.paper, theme.ink
     position = math.log(amount / low) / math.log(high / low) if high > low else 0.5
-    level = round(position * (len(_SHADES) - 1))
-    return _SHADES[level], "#ffffff" if level >= len(_SHADES) - 2 else "#000000"
+    return theme.shades[round(position * (len(theme.shades) - 1))]
 
 
 def _quoted(text: str) -> str:

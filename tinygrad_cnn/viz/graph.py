@@ -19,6 +19,7 @@ from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.random import get_rng_state, set_rng_state
 
 from . import dot, svg
+from .theme import THEMES
 from .tracing import trace
 from .view import View
 
@@ -54,12 +55,7 @@ class Graph(graphviz.Digraph):
     @classmethod
     def of(cls, view: View) -> Graph:
         """Return the drawing of a view."""
-        made = cls(
-            graph_attr=dot.GRAPH_STYLE,
-            node_attr=dot.NODE_STYLE,
-            edge_attr=dot.EDGE_STYLE,
-            body=dot.statements(view),
-        )
+        made = cls(**dot.attributes(THEMES[view.theme]), body=dot.statements(view))
         made._view = view
         return made
 
@@ -110,7 +106,7 @@ class Graph(graphviz.Digraph):
         """Return the rendered drawing; see `graphviz.Digraph.pipe`.
 
         By the program ``dot``; without it, by graphviz-pure; without that, SVG by a layout of this
-        package, from top to bottom and without changes made to the drawing since.
+        package, without changes made to the drawing since.
         """
         try:
             return super().pipe(format, *args, **kwargs)
@@ -194,7 +190,7 @@ def draw(
         Say what the colours mean.
     **options
         As for `tinygrad_cnn.viz.selection.select`: ``depth``, ``fold_repeats``, ``color``,
-        ``direction``, ``focus``. For its ``params``, use `trace`.
+        ``direction``, ``focus``, ``theme``. For its ``params``, use `trace`.
 
     Returns
     -------

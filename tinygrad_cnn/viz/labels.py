@@ -30,6 +30,7 @@ _USUAL = {
     "orders": 0,  # grid_sample's weights as they are, not their derivatives
 }
 _LONGEST = 32  # characters of one option
+_NARROW, _WIDE = "ijlI.,:;'|!()[]/ ftr", "mwMW@%—…⚠"
 
 
 def describe(node: Node) -> str:
@@ -88,6 +89,15 @@ def size(count: float) -> str:
     return f"{count:,.3g} GB"
 
 
+def duration(seconds: float) -> str:
+    """Return a time as in ``1.5 ms``."""
+    for unit in ("s", "ms"):
+        if seconds >= 1:
+            return f"{seconds:,.3g} {unit}"
+        seconds *= 1000
+    return f"{seconds:.3g} µs"
+
+
 def magnitude(number: float) -> str:
     """Return a norm to two digits, in full where that is short."""
     return f"{number:,.0f}" if 100 <= number < 1e6 else f"{number:.2g}"
@@ -112,6 +122,11 @@ def text(value: Any) -> str:
     if isinstance(value, np.dtype):
         return value.name
     return re.sub(r"\s+", " ", str(value))
+
+
+def text_width(text: str, size: float = 11.0) -> float:
+    """Return about how wide a text is in Helvetica."""
+    return size * sum(_width(character) for character in text)
 
 
 def _kernel(node: Node) -> str:
@@ -159,3 +174,13 @@ def _same(value: Any, default: Any) -> bool:
     if isinstance(value, tuple) and isinstance(default, int):
         return all(side == default for side in value)
     return isinstance(value, (bool, int, float, str, tuple)) and bool(value == default)
+
+
+def _width(character: str) -> float:
+    if character in _NARROW:
+        return 0.32
+    if character in _WIDE:
+        return 0.88
+    if ord(character) > 0x2E80:  # Chinese, Japanese, Korean, emoji
+        return 1.0
+    return 0.7 if character.isupper() else 0.56

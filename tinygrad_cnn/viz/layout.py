@@ -2,37 +2,62 @@
 
 Each frame is laid out by itself and then is one item of the frame around it. Items stand in rows,
 so that every edge goes down (Sugiyama, Tagawa and Toda, 1981); an edge that passes rows holds a
-place in each; rows are sorted by the medians of their neighbours to have few crossings, and items
-move towards their neighbours as far as their order allows. An edge that enters or leaves a frame
-does so at a port: an item without size in the frame's first or last row.
+place in each; rows are sorted by the medians of their neighbours to have few crossings. Items that
+a line goes straight through are bound together and move as one (Brandes and Köpf, 2001), towards
+their neighbours as far as the order allows. An edge that enters or leaves a frame does so at a
+port: an item without size in the frame's first or last row.
+
+All of that goes downwards, with x across and y along; another direction swaps the sizes before,
+and turns the drawing after.
 """
 
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from bisect import bisect
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from .dot import contents
+from .dot import contents, straight
 from .view import View
 
 Point = tuple[float, float]
 Item = tuple[Any, ...]
 """What stands in a row: ("box", 7), ("frame", 2), the port ("in", 3) or ("out", 3) of edge 3 in a
 frame that it enters or leaves, or ("pass", 3, 5), its place in row 5."""
-Near = dict[Item, list[tuple[Item, float]]]
-"""For each item, those in the next row, and how far from its middle it wants to be of theirs."""
 
 _ROW_GAP = 34.0  # room for a shape on the edge
 _PORT_GAP = 12.0
+_LEAST_SLOPE = 0.12  # of an edge, which makes room for it
+_MOST_GAP = 90.0
 _GAP = 16.0
+_SPREAD = 14.0  # between edges that enter a box, at most
 _PASSING = 14.0  # width that an edge which passes a row takes
 _MARGIN = 10.0
 _HEADER = 18.0  # of a frame, for its label
 _SWEEPS = 8
+_FIRM = 1e9  # weight of what the others give way to
+_Near = dict[Item, list[tuple[Item, float]]]
+"""For each item, its neighbours, and how far from their middles it wants its own to be."""
+
+
+class _Step(NamedTuple):
+    """An edge on its way from an item to one in the next row."""
+
+    edge: int
+    tail: Item
+    head: Item
+    start: float  # where it leaves the tail, from its middle
+    end: float  # where it arrives at the head
+    straight: int  # how much it matters that it is straight; 0 where it does not
+
+    @property
+    def shift(self) -> float:
+        """From the middle of the tail to the head's, where it is straight."""
+        return self.start - self.end
 
 
 @dataclass
@@ -65,6 +90,7 @@ class _Group:
 
     sizes: dict[Item, Point] = field(default_factory=dict)
     edges: dict[int, tuple[Item, Item]] = field(default_factory=dict)
+    labels: dict[int, float] = field(default_factory=dict)  # edge -> length of its label
     places: dict[Item, Point] = field(default_factory=dict)
     bends: dict[int, list[Point]] = field(default_factory=dict)
     width: float = 0.0
@@ -72,9 +98,12 @@ class _Group:
 
 
 def place(
-    view: View, size_of: Callable[[int, str], Point], label_width: Callable[[str], float]
+    view: View,
+    size_of: Callable[[int, str], Point],
+    label_width: Callable[[str], float],
+    edge_width: Callable[[int], float] = lambda number: 0.0,
 ) -> Placed:
-    """Lay out a view.
+    """Lay out a view, in its direction.
 
     Parameters
     ----------
@@ -83,6 +112,8 @@ def place(
         From the number of a box, and the path that it is to show, to its width and height.
     label_width : callable
         From the label of a frame to its width.
+    edge_width : callable
+        From the number of an edge to the width of its label, for which there is to be room.
 
     Returns
     -------
@@ -90,25 +121,28 @@ def place(
     """
     layout = _Layout(view)
     layout.collect(size_of)
-    layout.route()
+    layout.route(edge_width)
     for frame in reversed(layout.order):
-        group = layout.groups[frame]
-        _arrange(group, layout.groups)
-        if frame:
-            group.width = max(group.width, label_width(view.labels[frame]))
-            size = (group.width + 2 * _MARGIN, group.height + _HEADER + _MARGIN)
-            layout.groups[layout.parent_of[frame]].sizes["frame", frame] = size
+        layout.arrange(frame, label_width(view.labels[frame]) if frame else 0.0)
     return layout.placed()
 
 
 class _Layout:
     def __init__(self, view: View) -> None:
         self.view = view
+        self.sideways = view.direction in ("LR", "RL")
+        self.straight = set(straight(view))
         self.groups: dict[int, _Group] = defaultdict(_Group)
         self.order: list[int] = []  # of the frames, each after the one around it
         self.parent_of: dict[int, int] = {}
         self.home: dict[int, int] = {}  # box -> the frame that is drawn around it
         self.routes: list[tuple[list[int], int]] = []  # frames of each edge; which has both ends
+        self.before: Point = (_MARGIN, _HEADER)  # what stands in a frame; the label is on top
+        self.after: Point = (_MARGIN, _MARGIN)
+        if view.direction == "BT":
+            self.before, self.after = self.after, self.before
+        elif self.sideways:
+            self.before = (_HEADER, _MARGIN)
 
     def collect(self, size_of: Callable[[int, str], Point]) -> None:
         """Put boxes and frames into the group of the frame around them."""
@@ -125,15 +159,18 @@ class _Layout:
                     stack.append(number)
                 else:
                     self.home[number] = frame
-                    sizes["box", number] = size_of(number, path)
+                    width, height = size_of(number, path)
+                    sizes["box", number] = (height, width) if self.sideways else (width, height)
 
-    def route(self) -> None:
+    def route(self, edge_width: Callable[[int], float]) -> None:
         """Put each edge into the groups that it goes through, with ports where it changes."""
         for number, edge in enumerate(self.view.edges):
             tails, heads = self._around(edge.tail), self._around(edge.head)
             pairs = zip(tails, heads, strict=False)
             common = max(i for i, (one, other) in enumerate(pairs) if one[0] == other[0])
-            self.groups[tails[common][0]].edges[number] = tails[common][1], heads[common][1]
+            group = self.groups[tails[common][0]]
+            group.edges[number] = tails[common][1], heads[common][1]
+            group.labels[number] = edge_width(number)
             for links, end in ((tails, "out"), (heads, "in")):
                 for frame, item in links[common + 1 :]:
                     port = (end, number)
@@ -154,95 +191,146 @@ class _Layout:
             links.append((frame, item))
         return links[::-1]
 
+    def arrange(self, frame: int, label: float) -> None:
+        """Give the items of one frame their places, its edges their bends, and it its size."""
+        group = self.groups[frame]
+        row_of = _rows(group)
+        rows: list[list[Item]] = [[] for _ in range(max(row_of.values(), default=-1) + 1)]
+        for item, level in row_of.items():
+            rows[level].append(item)
+        sizes = dict(group.sizes)
+        chains = _chains(group, rows, row_of, sizes)
+        steps = self._steps(group, chains)
+        _sort(rows, steps)
+        lines = _lines(rows, steps)
+        x = _columns(rows, sizes, steps, *lines)
+        ends = _ends(sizes, steps, x, lines[0])
+        left = min((x[item] - sizes[item][0] / 2 for item in x), default=0.0)
+        width = max((x[item] + sizes[item][0] / 2 for item in x), default=0.0) - left
+        spans = self._spans(group, rows, row_of, sizes, steps, x)
+        height = spans[-1][1] if spans else 0.0
+        group.width, group.height = width, height
+        if self.sideways:
+            group.height = max(height, label)
+        else:
+            group.width = max(width, label)
+        right, down = (group.width - width) / 2 - left, (group.height - height) / 2
+        for item, across in x.items():
+            top, bottom = spans[row_of[item]]
+            middle = (top + bottom) / 2
+            if any(other[0] == "frame" for other in rows[row_of[item]]):
+                middle = top + sizes[item][1] / 2
+            group.places[item] = (across + right, middle + down)
+        for number, chain in chains.items():
+            bends: list[Point] = []
+            for item in chain:
+                px, py = group.places[item]
+                top, bottom = (end + down for end in spans[row_of[item]])
+                half = sizes[item][1] / 2
+                if item == chain[0]:
+                    px += self._port(group, item, number, "out")
+                    bends += [(px, py + half), (px, bottom)]
+                elif item == chain[-1]:
+                    px += self._port(group, item, number, "in") + ends.get(number, 0.0)
+                    bends += [(px, top), (px, py - half)]
+                else:
+                    bends += [(px, top), (px, bottom)]
+            group.bends[number] = bends
+        if frame:
+            margins = [one + other for one, other in zip(self.before, self.after, strict=True)]
+            size = (group.width + margins[0], group.height + margins[1])
+            self.groups[self.parent_of[frame]].sizes["frame", frame] = size
+
+    def _port(self, group: _Group, item: Item, number: int, end: str) -> float:
+        """Return where at an item an edge ends, from the item's middle."""
+        if item[0] != "frame":
+            return 0.0
+        inside = self.groups[item[1]].places[end, number][0]
+        return self.before[0] + inside - group.sizes[item][0] / 2
+
+    def _steps(self, group: _Group, chains: dict[int, list[Item]]) -> list[_Step]:
+        steps = []
+        leaving: Counter[Item] = Counter()
+        entering: Counter[Item] = Counter()
+        for tail, head in group.edges.values():
+            leaving[tail] += 1
+            entering[head] += 1
+        for number, chain in chains.items():
+            tail, head = group.edges[number]
+            alone = len(chain) > 2 or leaving[tail] == entering[head] == 1
+            for one, other in pairwise(chain):
+                start = self._port(group, tail, number, "out") if one == tail else 0.0
+                end = self._port(group, head, number, "in") if other == head else 0.0
+                straight = 1 if alone else 0
+                if number in self.straight:
+                    straight = 3
+                elif one != tail and other != head:
+                    straight = 2
+                steps.append(_Step(number, one, other, start, end, straight))
+        return steps
+
+    def _spans(
+        self,
+        group: _Group,
+        rows: list[list[Item]],
+        row_of: dict[Item, int],
+        sizes: dict[Item, Point],
+        steps: list[_Step],
+        x: dict[Item, float],
+    ) -> list[Point]:
+        """Return where each row begins and ends."""
+        gaps = [0.0] * len(rows)
+        for step in steps:
+            across = abs(x[step.head] - x[step.tail] - step.shift)
+            gap = min(across * _LEAST_SLOPE, _MOST_GAP)
+            length = group.labels.get(step.edge, 0.0)
+            if self.sideways and length and step.tail == group.edges[step.edge][0]:
+                gap = max(gap, length + 20 if across < 1 else 2 * length + 30)
+            gaps[row_of[step.tail]] = max(gaps[row_of[step.tail]], gap)
+        spans: list[Point] = []
+        for level, row in enumerate(rows):
+            height = max(sizes[item][1] for item in row)
+            top = 0.0
+            if spans:
+                ports = not height or spans[-1][0] == spans[-1][1]
+                top = spans[-1][1] + max(gaps[level - 1], _PORT_GAP if ports else _ROW_GAP)
+            spans.append((top, top + height))
+        return spans
+
     def placed(self) -> Placed:
         """Return the places in the whole drawing, from those in each group."""
-        placed = Placed(self.groups[0].width, self.groups[0].height)
+        whole = self.groups[0]
+        size = (whole.height, whole.width) if self.sideways else (whole.width, whole.height)
+        placed = Placed(*size)
+
+        def turned(x: float, y: float) -> Point:
+            along = whole.height - y if self.view.direction in ("BT", "RL") else y
+            return (along, x) if self.sideways else (x, along)
+
         origins = {0: (0.0, 0.0)}
         for frame in self.order:
             left, top = origins[frame]
             for item, (x, y) in self.groups[frame].places.items():
                 number = item[1]
                 if item[0] == "box":
-                    placed.boxes[number] = (left + x, top + y)
+                    placed.boxes[number] = turned(left + x, top + y)
                 elif item[0] == "frame":
                     width, height = self.groups[frame].sizes[item]
-                    corner = (left + x - width / 2, top + y - height / 2)
-                    placed.frames[number] = (*corner, width, height)
-                    origins[number] = (corner[0] + _MARGIN, corner[1] + _HEADER)
+                    first = (left + x - width / 2, top + y - height / 2)
+                    ends = turned(*first), turned(first[0] + width, first[1] + height)
+                    (x0, x1), (y0, y1) = (sorted(pair) for pair in zip(*ends, strict=True))
+                    placed.frames[number] = (x0, y0, x1 - x0, y1 - y0)
+                    origins[number] = (first[0] + self.before[0], first[1] + self.before[1])
         for number, (frames, common) in enumerate(self.routes):
             points: list[Point] = []
             for frame in frames:
                 left, top = origins[frame]
-                part = [(left + x, top + y) for x, y in self.groups[frame].bends[number]]
+                part = [turned(left + x, top + y) for x, y in self.groups[frame].bends[number]]
                 points += part
                 if frame == common:
                     placed.labels.append((part[1], part[2]))
             placed.edges.append(points)
         return placed
-
-
-def _arrange(group: _Group, groups: dict[int, _Group]) -> None:
-    """Give the items of one frame their places, and its edges their bends."""
-    row_of = _rows(group)
-    rows: list[list[Item]] = [[] for _ in range(max(row_of.values(), default=-1) + 1)]
-    for item, level in row_of.items():
-        rows[level].append(item)
-    sizes = dict(group.sizes)
-    chains: dict[int, list[Item]] = {}
-    above: Near = defaultdict(list)
-    below: Near = defaultdict(list)
-
-    def port(item: Item, number: int, end: str) -> float:
-        """Return where at an item an edge ends, from its middle."""
-        if item[0] != "frame":
-            return 0.0
-        frame = groups[item[1]]
-        return frame.places[end, number][0] - frame.width / 2
-
-    for number, (tail, head) in group.edges.items():
-        chain: list[Item] = [tail]
-        for level in range(row_of[tail] + 1, row_of[head]):
-            passing = ("pass", number, level)
-            sizes[passing] = (_PASSING, 0.0)
-            row_of[passing] = level
-            rows[level].append(passing)
-            chain.append(passing)
-        chains[number] = [*chain, head]
-        shifts = [0.0] * (len(chain) + 1)
-        shifts[0], shifts[-1] = port(tail, number, "out"), port(head, number, "in")
-        for i, (one, other) in enumerate(zip(chain, chains[number][1:], strict=True)):
-            below[one].append((other, shifts[i + 1] - shifts[i]))
-            above[other].append((one, shifts[i] - shifts[i + 1]))
-
-    _sort(rows, above, below)
-    x = _columns(rows, sizes, above, below)
-    left = min((x[item] - sizes[item][0] / 2 for item in x), default=0.0)
-    group.width = max((x[item] + sizes[item][0] / 2 for item in x), default=0.0) - left
-    spans: list[Point] = []  # top and bottom of each row
-    for row in rows:
-        height = max(sizes[item][1] for item in row)
-        ports = not height or not (spans and spans[-1][1] > spans[-1][0])
-        gap = (_PORT_GAP if ports else _ROW_GAP) if spans else 0.0
-        top = (spans[-1][1] if spans else 0.0) + gap
-        spans.append((top, top + height))
-        for item in row:
-            group.places[item] = (x[item] - left, top + height / 2)
-    group.height = spans[-1][1] if spans else 0.0
-    for number, chain in chains.items():
-        bends: list[Point] = []
-        for item in chain:
-            px, py = group.places[item]
-            top, bottom = spans[row_of[item]]
-            half = sizes[item][1] / 2
-            if item == chain[0]:
-                px += port(item, number, "out")
-                bends += [(px, py + half), (px, bottom)]
-            elif item == chain[-1]:
-                px += port(item, number, "in")
-                bends += [(px, top), (px, py - half)]
-            else:
-                bends += [(px, top), (px, bottom)]
-        group.bends[number] = bends
 
 
 def _rows(group: _Group) -> dict[Item, int]:
@@ -270,8 +358,30 @@ def _rows(group: _Group) -> dict[Item, int]:
     return {item: row - first for item, row in rows.items()}
 
 
-def _sort(rows: list[list[Item]], above: Near, below: Near) -> None:
+def _chains(
+    group: _Group, rows: list[list[Item]], row_of: dict[Item, int], sizes: dict[Item, Point]
+) -> dict[int, list[Item]]:
+    """Return the items on the way of each edge; where it passes a row, put one into it."""
+    chains: dict[int, list[Item]] = {}
+    for number, (tail, head) in group.edges.items():
+        chains[number] = [tail]
+        for level in range(row_of[tail] + 1, row_of[head]):
+            passing = ("pass", number, level)
+            sizes[passing] = (_PASSING, 0.0)
+            row_of[passing] = level
+            rows[level].append(passing)
+            chains[number].append(passing)
+        chains[number].append(head)
+    return chains
+
+
+def _sort(rows: list[list[Item]], steps: list[_Step]) -> None:
     """Sort each row by the medians of its neighbours, in sweeps down and up."""
+    above: _Near = defaultdict(list)
+    below: _Near = defaultdict(list)
+    for step in steps:  # next to one frame, they stand in the order of its ports
+        above[step.head].append((step.tail, step.start * 1e-9))
+        below[step.tail].append((step.head, step.end * 1e-9))
     for sweep in range(_SWEEPS):
         neighbours, order = (below, rows[::-1]) if sweep % 2 else (above, rows)
         place: dict[Item, float] = {}
@@ -279,42 +389,182 @@ def _sort(rows: list[list[Item]], above: Near, below: Near) -> None:
             keys: dict[Item, float] = {}
             for i, item in enumerate(row):
                 here = (i + 1) / (len(row) + 1)
-                near = [place[other] for other, _ in neighbours[item]]
+                near = [place[other] + shift for other, shift in neighbours[item]]
                 keys[item] = statistics.median(near) if near else here
             row.sort(key=keys.__getitem__)
             place.update((item, (i + 1) / (len(row) + 1)) for i, item in enumerate(row))
 
 
 def _columns(
-    rows: list[list[Item]], sizes: dict[Item, Point], above: Near, below: Near
+    rows: list[list[Item]],
+    sizes: dict[Item, Point],
+    steps: list[_Step],
+    up: dict[Item, _Step],
+    down: dict[Item, _Step],
 ) -> dict[Item, float]:
-    """Return the middle of each item, in sweeps towards its neighbours."""
+    """Return the middle of each item.
+
+    At first each moves towards its neighbours, in sweeps down and up: where a line goes straight
+    through it, towards that alone. Then the items of a line move as one to where the sweeps put
+    them on average, or as near as the order allows, and the others once more.
+    """
+    bound = up.keys() | down.keys()
+    above: _Near = defaultdict(list)
+    below: _Near = defaultdict(list)
+    for step in steps:
+        if up.get(step.head, step) is step:
+            above[step.head].append((step.tail, step.shift))
+        if down.get(step.tail, step) is step:
+            below[step.tail].append((step.head, -step.shift))
     x: dict[Item, float] = {}
     for row in rows:
-        x.update(zip(row, _apart([0.0] * len(row), row, sizes), strict=True))
+        x.update(zip(row, _apart([0.0] * len(row), row, sizes, [1.0] * len(row)), strict=True))
+
+    def move(row: list[Item], near: _Near, weight: float) -> None:
+        wanted = []
+        for item in row:
+            places = [x[other] + shift for other, shift in near.get(item, ())]
+            wanted.append(statistics.fmean(places) if places else x[item])
+        weights = [weight if item in bound else 1.0 for item in row]
+        x.update(zip(row, _apart(wanted, row, sizes, weights), strict=True))
+
     for sweep in range(_SWEEPS):
-        neighbours, order = (below, rows[::-1]) if sweep % 2 else (above, rows)
+        near, order = (below, rows[::-1]) if sweep % 2 else (above, rows)
         for row in order:
-            wanted = []
-            for item in row:
-                near = [x[other] + shift for other, shift in neighbours[item]]
-                wanted.append(statistics.fmean(near) if near else x[item])
-            x.update(zip(row, _apart(wanted, row, sizes), strict=True))
+            move(row, near, 8.0)
+    _bind(x, rows, sizes, steps, up)
+    free = {item: above[item] + below[item] for item in x if item not in bound}
+    for row in (*rows, *rows[::-1]):
+        move(row, free, _FIRM)
     return x
 
 
-def _apart(wanted: Iterable[float], row: list[Item], sizes: dict[Item, Point]) -> list[float]:
-    """Return the places nearest to `wanted`, by least squares, that keep order and gaps.
+def _lines(
+    rows: list[list[Item]], steps: list[_Step]
+) -> tuple[dict[Item, _Step], dict[Item, _Step]]:
+    """Return by head, and by tail, the steps that are straight: no two of them meet or cross."""
+    place = {item: (level, i) for level, row in enumerate(rows) for i, item in enumerate(row)}
+    up: dict[Item, _Step] = {}
+    down: dict[Item, _Step] = {}
+    taken: list[list[tuple[int, int]]] = [[] for _ in rows]  # below each row, from left to right
+    for step in sorted(steps, key=lambda step: -step.straight):
+        if step.straight and step.head not in up and step.tail not in down:
+            level, i = place[step.tail]
+            ends = (i, place[step.head][1])
+            at = bisect(taken[level], ends)
+            left, right = taken[level][:at][-1:], taken[level][at:][:1]
+            if all(end < ends[1] for _, end in left) and all(end > ends[1] for _, end in right):
+                taken[level].insert(at, ends)
+                up[step.head] = down[step.tail] = step
+    return up, down
 
-    Less the widths before it, each place must be no less than the one before: isotonic
-    regression, by pooling neighbours that violate it. Passing edges weigh more, to be straight.
+
+def _bind(
+    x: dict[Item, float],
+    rows: list[list[Item]],
+    sizes: dict[Item, Point],
+    steps: list[_Step],
+    up: dict[Item, _Step],
+) -> None:
+    """Move the items of each line to its mean, or as near as is apart from the others.
+
+    Of the moves that put each line no further left than the mean, and of those that put it no
+    further right, the average is taken: as both keep the distances, it does. Then each line moves
+    towards what it has edges to, until it meets another.
+    """
+    first: dict[Item, Item] = {}  # of the line
+    shift: dict[Item, float] = {}  # from there
+    means: dict[Item, list[float]] = defaultdict(list)
+    for row in rows:
+        for item in row:
+            step = up.get(item)
+            first[item] = first[step.tail] if step else item
+            shift[item] = shift[step.tail] + step.shift if step else 0.0
+            means[first[item]].append(x[item] - shift[item])
+    after: dict[Item, list[tuple[Item, float]]] = defaultdict(list)
+    waiting: dict[Item, int] = dict.fromkeys(means, 0)
+    for row in rows:
+        for one, other in pairwise(row):
+            distance = _distance(one, other, sizes) + shift[one] - shift[other]
+            after[first[one]].append((first[other], distance))
+            waiting[first[other]] += 1
+    left = {line: statistics.fmean(places) for line, places in means.items()}
+    right = dict(left)
+    order = [line for line, count in waiting.items() if not count]
+    for line in order:  # grows
+        for other, distance in after[line]:
+            right[other] = max(right[other], right[line] + distance)
+            waiting[other] -= 1
+            if not waiting[other]:
+                order.append(other)
+    before: dict[Item, list[tuple[Item, float]]] = defaultdict(list)
+    for line in reversed(order):
+        left[line] = min([left[line], *(left[other] - by for other, by in after[line])])
+        for other, distance in after[line]:
+            before[other].append((line, distance))
+    place = {line: (left[line] + right[line]) / 2 for line in order}
+    near: dict[Item, list[tuple[Item, float]]] = defaultdict(list)
+    for step in steps:
+        one, other = first[step.tail], first[step.head]
+        if one != other:
+            between = shift[step.head] - shift[step.tail] - step.shift
+            near[one].append((other, between))
+            near[other].append((one, -between))
+    for sweep in range(_SWEEPS):
+        for line in order if sweep % 2 else order[::-1]:
+            if near[line]:
+                want = statistics.fmean(place[other] + by for other, by in near[line])
+                want = min([want, *(place[other] - by for other, by in after[line])])
+                place[line] = max([want, *(place[other] + by for other, by in before[line])])
+    for item, line in first.items():
+        x[item] = place[line] + shift[item]
+
+
+def _ends(
+    sizes: dict[Item, Point], steps: list[_Step], x: dict[Item, float], up: dict[Item, _Step]
+) -> dict[int, float]:
+    """Return where edges end that enter a box with others, from the box's middle.
+
+    They come from left to right; one that is straight ends in the middle.
+    """
+    entering: dict[Item, list[_Step]] = defaultdict(list)
+    for step in steps:
+        if step.head[0] == "box":
+            entering[step.head].append(step)
+    ends: dict[int, float] = {}
+    for head, found in entering.items():
+        if len(found) > 1:
+            found.sort(key=lambda step: x[step.tail] + step.shift)
+            middle = found.index(up[head]) if head in up else (len(found) - 1) / 2
+            most = max(middle, len(found) - 1 - middle)
+            apart = min(_SPREAD, (sizes[head][0] / 2 - 5) / most)
+            for i, step in enumerate(found):
+                ends[step.edge] = (i - middle) * apart
+    return ends
+
+
+def _distance(one: Item, other: Item, sizes: dict[Item, Point]) -> float:
+    """Return how far the middles of two neighbours are apart, at least."""
+    return (sizes[one][0] + sizes[other][0]) / 2 + _GAP
+
+
+def _apart(
+    wanted: Iterable[float],
+    row: list[Item],
+    sizes: dict[Item, Point],
+    weights: Iterable[float],
+) -> list[float]:
+    """Return the places nearest to `wanted`, by least squares, that keep order and distances.
+
+    Less the distances before it, each place must be no less than the one before: isotonic
+    regression, by pooling neighbours that violate it.
     """
     offsets = [0.0]
     for one, other in pairwise(row):
-        offsets.append(offsets[-1] + (sizes[one][0] + sizes[other][0]) / 2 + _GAP)
+        offsets.append(offsets[-1] + _distance(one, other, sizes))
     pools: list[tuple[float, float, int]] = []  # mean, weight, count
-    for item, want, offset in zip(row, wanted, offsets, strict=True):
-        mean, weight, count = want - offset, 4.0 if item[0] == "pass" else 1.0, 1
+    for want, offset, weight in zip(wanted, offsets, weights, strict=True):
+        mean, count = want - offset, 1
         while pools and pools[-1][0] >= mean:
             before, heavy, number = pools.pop()
             mean = (mean * weight + before * heavy) / (weight + heavy)

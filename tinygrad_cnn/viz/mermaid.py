@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .dot import RED, STYLES, box_label, contents, edge_label
+from .dot import box_label, contents, edge_label
 from .snapshot import Kind
+from .theme import THEMES
 from .view import View
 
 _SHAPES: dict[Kind, tuple[str, str]] = {
@@ -20,18 +21,20 @@ _SHAPES: dict[Kind, tuple[str, str]] = {
 
 def flowchart(view: View) -> str:
     """Return the text of a Mermaid flowchart that shows the view."""
-    lines = [f"flowchart {view.direction}", *_frame(view, contents(view), 0)]
+    theme = THEMES[view.theme]
+    lines = ['%%{init: {"theme": "dark"}}%%'] if view.theme == "dark" else []
+    lines += [f"flowchart {view.direction}", *_frame(view, contents(view), 0)]
     for edge in view.edges:
         text = edge_label(edge, view.boxes[edge.tail].vertex)
         lines.append(f"    n{edge.tail} -->{f'|{_quoted(text)}|' if text else ''} n{edge.head}")
     present = {box.vertex.kind for box in view.boxes}
-    for kind, style in STYLES.items():
+    for kind, (fill, outline) in theme.kinds.items():
         if kind in present:
-            dashes = ",stroke-dasharray:4" if "dashed" in style.get("style", "") else ""
-            colors = f"fill:{style['fillcolor']},stroke:{style['color']},color:#000000"
+            dashes = ",stroke-dasharray:4" if kind == "data" else ""
+            colors = f"fill:{fill},stroke:{outline},color:{theme.ink}"
             lines.append(f"    classDef {kind} {colors}{dashes}")
     if marked := [f"n{i}" for i, box in enumerate(view.boxes) if box.mark]:
-        lines.append(f"    classDef marked stroke:{RED},stroke-width:3px")
+        lines.append(f"    classDef marked stroke:{theme.red},stroke-width:3px")
         lines.append(f"    class {','.join(marked)} marked")
     if view.notes:
         lines.append(f"    notes[{_quoted(' · '.join(view.notes))}]")

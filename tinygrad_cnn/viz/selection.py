@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from .findings import Finding
-from .labels import magnitude, size, sizes, within
+from .labels import duration, magnitude, size, sizes, within
 from .snapshot import Edge, Snapshot, Vertex
+from .theme import THEMES
 from .view import Box, View
 
 MOST = 200  # boxes, above which modules are closed by themselves
@@ -20,8 +21,9 @@ _MOST_WARNINGS = 2  # lines of one box
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")  # their class says nothing
 _CHOICES = {
     "params": ("inline", "nodes", "hide"),
-    "color": ("op", "grad_norm", "bytes"),
+    "color": ("op", "grad_norm", "bytes", "time"),
     "direction": ("TB", "LR", "BT", "RL"),
+    "theme": tuple(THEMES),
 }
 
 
@@ -30,10 +32,11 @@ def select(
     depth: int | None = None,
     fold_repeats: bool = True,
     params: Literal["inline", "nodes", "hide"] = "inline",
-    color: Literal["op", "grad_norm", "bytes"] = "op",
+    color: Literal["op", "grad_norm", "bytes", "time"] = "op",
     direction: Literal["TB", "LR", "BT", "RL"] = "TB",
     focus: str | None = None,
     legend: bool = True,
+    theme: Literal["light", "dark"] = "light",
 ) -> View:
     """Select what to show of a snapshot; its method `view` is this function.
 
@@ -50,15 +53,18 @@ def select(
     params : {"inline", "nodes", "hide"}
         Write the parameters of a module into the operation that takes them, draw each as a box,
         or leave them out. Parameters outside all modules are boxes, unless hidden.
-    color : {"op", "grad_norm", "bytes"}
+    color : {"op", "grad_norm", "bytes", "time"}
         What the colour says: the kind of box; the norm of the gradient (of a result that retains
-        it, or of the parameters) or the bytes kept for backward, each on a logarithmic scale.
+        it, or of the parameters), the bytes kept for backward, or the time that backward took
+        (as `tinygrad_cnn.viz.record` measured it), each on a logarithmic scale.
     direction : {"TB", "LR", "BT", "RL"}
         From top to bottom, from left to right, and so on.
     focus : str, optional
         Path of a module, such as ``features.3``: draw what is in it, and its neighbours.
     legend : bool
         Say what the colours mean, and what there is to note.
+    theme : {"light", "dark"}
+        Dark ink on white paper, or light ink on dark paper.
 
     Returns
     -------
@@ -67,7 +73,8 @@ def select(
     Raises
     ------
     ValueError
-        If an option has another value, or no module in the graph has the path `focus`.
+        If an option has another value, no module in the graph has the path `focus`, or times are
+        asked for and there are none.
 
     Examples
     --------
@@ -81,12 +88,17 @@ def select(
     >>> [box.vertex.title for box in view.boxes]
     ['input', 'linear', 'relu', 'sum', '']
     """
-    given = {"params": params, "color": color, "direction": direction}
+    given = {"params": params, "color": color, "direction": direction, "theme": theme}
     for name, value in given.items():
         if value not in _CHOICES[name]:
             raise ValueError(f"view: {name} must be one of {_CHOICES[name]}, got {value!r}")
     if depth is not None and depth < 0:
         raise ValueError(f"view: depth must be 0 or more, got {depth}")
+    if color == "time" and all(vertex.time is None for vertex in snapshot.vertices):
+        raise ValueError(
+            "view: color='time' needs times, which come from `viz.record`: `with viz.record(model) "
+            "as rec: loss.backward()`, then rec.view(color='time')"
+        )
     paths = [frame.path for frame in snapshot.frames]
     if focus is not None and focus not in paths[1:]:
         near = difflib.get_close_matches(focus, paths[1:]) or sorted(set(paths[1:]))[:8]
@@ -94,7 +106,7 @@ def select(
             f"view: no module {focus!r} in the graph; there are {', '.join(near)}, ..."
         )
     fold = fold_repeats and color == "op"
-    return _Selector(snapshot, fold, params, color, focus).run(depth, direction, legend)
+    return _Selector(snapshot, fold, params, color, focus).run(depth, direction, legend, theme)
 
 
 class _Selector:
@@ -124,7 +136,7 @@ class _Selector:
         if fold:
             self._fold()
 
-    def run(self, depth: int | None, direction: str, legend: bool) -> View:
+    def run(self, depth: int | None, direction: str, legend: bool, theme: str) -> View:
         deepest = max(map(len, self.chains))
         level = deepest if depth is None else depth
         images = self._images(level)
@@ -154,11 +166,12 @@ class _Selector:
             tuple(boxes),
             tuple(replace(e, tail=numbers[e.tail], head=numbers[e.head]) for e in edges),
             self.snapshot.frames,
-            tuple(self._frame_label(i) for i in range(len(self.snapshot.frames))),
+            tuple(self._frame_label(i, self._outer(i)) for i in range(len(self.snapshot.frames))),
             tuple(notes) if legend else (),
             self.color,
             direction,
             legend,
+            theme,
         )
 
     # -- which boxes ---------------------------------------------------------------------------
@@ -324,7 +337,12 @@ class _Selector:
             own = [image, *(e.tail for e in self.inputs[image] if e.tail in self.home)]
             lines = list(self._parameter_lines(image))
         amount: float | None = sum(vertices[v].kept for v in own)
-        if self.color == "grad_norm":
+        if self.color == "time":
+            times = [time for v in own if (time := vertices[v].time) is not None]
+            amount = sum(times) if times else None
+            if amount is not None:
+                lines.append(f"took {duration(amount)}")
+        elif self.color == "grad_norm":
             grads = [
                 vertices[v].grad for v in dict.fromkeys(own) if vertices[v].kind == "parameter"
             ]
@@ -365,10 +383,14 @@ class _Selector:
         frame = self.snapshot.frames[image[1]].parent
         return Vertex("module", f"{self._frame_label(image[1])}\n{count}", frame=frame)
 
-    def _frame_label(self, i: int) -> str:
+    def _outer(self, i: int) -> str:
+        """Return the path of the frame around one, inside which it need not be said again."""
+        return self.snapshot.frames[self.snapshot.frames[i].parent].path
+
+    def _frame_label(self, i: int, outer: str = "") -> str:
         frame = self.snapshot.frames[i]
         alike = self.copies.get(i, [i])
-        label = frame.path
+        label = frame.path.removeprefix(f"{outer}.")
         if (end := self.snapshot.frames[alike[-1]].path) != frame.path:
             label += f"–{end.rpartition('.')[2]}"
         if i and frame.module and frame.module not in _CONTAINERS:
@@ -420,7 +442,9 @@ class _Selector:
         snapshot = self.snapshot
         notes = []
         if self.color == "grad_norm":
-            notes.append("white: no gradient is known here")
+            notes.append("without colour: no gradient is known here")
+        elif self.color == "time":
+            notes.append("without colour: no time is known here")
         if len(snapshot.frames) > 1 and snapshot.parameter_count:
             notes.append(f"{snapshot.parameter_count:,} parameters")
         kept = sum(vertex.kept for vertex in snapshot.vertices)

@@ -31,7 +31,7 @@ class Box:
     lines : tuple of str
         What it says below its title: parameters, and warnings.
     amount : float or None
-        What its colour says: the norm of the gradient, or the bytes kept.
+        What its colour says: the norm of the gradient, the bytes kept, or the seconds.
     mark : str
         ``"first"`` of the first NaN or infinity, ``"trail"`` of what lies behind it,
         ``"warning"`` of another finding; in a comparison ``"added"``, ``"removed"``, ``"changed"``.
@@ -56,10 +56,10 @@ class View:
     frames : tuple of Frame
         As in the snapshot.
     labels : tuple of str
-        For each frame, what it says.
+        For each frame, what it says: its path from the frame around it.
     notes : tuple of str
         What is said below the drawing.
-    color, direction, legend
+    color, direction, legend, theme
         As they were asked for.
     """
 
@@ -71,6 +71,7 @@ class View:
     color: str
     direction: str
     legend: bool
+    theme: str
 
     def to_graphviz(self) -> Graph:
         """Return the drawing as a `graphviz.Digraph`."""
@@ -86,7 +87,8 @@ class View:
         path : path
             Its ending says the format: ``.svg``, ``.png`` and ``.pdf`` are rendered, see
             `Graph.save`; ``.dot`` is text for graphviz, ``.mmd`` for Mermaid (which GitHub and
-            many notebooks show), and ``.json`` holds all that is known of the boxes shown.
+            many notebooks show), ``.html`` a page to look around in, and ``.json`` holds all that
+            is known of the boxes shown.
 
         Raises
         ------
@@ -99,7 +101,11 @@ class View:
 
         path = Path(path)
         suffix = path.suffix.lower()
-        if suffix == ".mmd":
+        if suffix == ".html":
+            from .page import html
+
+            write(path, html(self).encode())
+        elif suffix == ".mmd":
             from .mermaid import flowchart
 
             write(path, flowchart(self).encode())
@@ -108,7 +114,7 @@ class View:
         elif suffix in FORMATS:
             self.to_graphviz().save(path)
         else:
-            formats = ", ".join((*filter(None, FORMATS), ".mmd or .json"))
+            formats = ", ".join((*filter(None, FORMATS), ".html, .mmd or .json"))
             raise ValueError(f"save: cannot write {path.name!r}: the name must end in {formats}")
         return str(path)
 
