@@ -246,18 +246,18 @@ def contents(view: View) -> list[list[tuple[str, int, str]]]:
 def straight(view: View) -> list[int]:
     """Return the numbers of the edges along which the drawing goes straight on.
 
-    Such a line goes from an operation's first input that is itself an operation's result, but from
-    each box only one goes on.
+    Such a line goes on from each operation once, and to each from the first that it can.
     """
     along: list[int] = []
-    before: set[int] = set()
-    after: set[int] = set()
+    tails: set[int] = set()
+    heads: set[int] = set()
     for number, edge in enumerate(view.edges):
-        if view.boxes[edge.tail].vertex.kind in ("operation", "module") and edge.head not in before:
-            before.add(edge.head)
-            if edge.tail not in after:
-                after.add(edge.tail)
-                along.append(number)
+        if view.boxes[edge.tail].vertex.kind not in ("operation", "module"):
+            continue
+        if edge.tail not in tails and edge.head not in heads:
+            tails.add(edge.tail)
+            heads.add(edge.head)
+            along.append(number)
     return along
 
 

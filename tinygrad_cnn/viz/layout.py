@@ -132,11 +132,12 @@ class _Layout:
         self.view = view
         self.sideways = view.direction in ("LR", "RL")
         self.straight = set(straight(view))
+        self.outs: dict[tuple[int, int], int] = {}  # frame, box that leaves it -> edge of the port
         self.groups: dict[int, _Group] = defaultdict(_Group)
         self.order: list[int] = []  # of the frames, each after the one around it
         self.parent_of: dict[int, int] = {}
         self.home: dict[int, int] = {}  # box -> the frame that is drawn around it
-        self.routes: list[tuple[list[int], int]] = []  # frames of each edge; which has both ends
+        self.routes: list[tuple[list[tuple[int, int]], int]] = []  # see `route`
         self.before: Point = (_MARGIN, _HEADER)  # what stands in a frame; the label is on top
         self.after: Point = (_MARGIN, _MARGIN)
         if view.direction == "BT":
@@ -163,7 +164,11 @@ class _Layout:
                     sizes["box", number] = (height, width) if self.sideways else (width, height)
 
     def route(self, edge_width: Callable[[int], float]) -> None:
-        """Put each edge into the groups that it goes through, with ports where it changes."""
+        """Put each edge into the groups that it goes through, with ports where it changes.
+
+        Edges from one box leave a frame together. The route of an edge is the frames that it goes
+        through, each with the edge that it goes along there; and the frame that has both its ends.
+        """
         for number, edge in enumerate(self.view.edges):
             tails, heads = self._around(edge.tail), self._around(edge.head)
             pairs = zip(tails, heads, strict=False)
@@ -171,14 +176,18 @@ class _Layout:
             group = self.groups[tails[common][0]]
             group.edges[number] = tails[common][1], heads[common][1]
             group.labels[number] = edge_width(number)
-            for links, end in ((tails, "out"), (heads, "in")):
-                for frame, item in links[common + 1 :]:
-                    port = (end, number)
-                    self.groups[frame].sizes[port] = (_PASSING, 0.0)
-                    pair = (item, port) if end == "out" else (port, item)
-                    self.groups[frame].edges[number] = pair
-            up = [frame for frame, _ in reversed(tails[common + 1 :])]
-            down = [frame for frame, _ in heads[common:]]
+            up = []
+            for frame, item in tails[:common:-1]:
+                first = self.outs.setdefault((frame, edge.tail), number)
+                up.append((frame, first))
+                self.groups[frame].sizes["out", first] = (_PASSING, 0.0)
+                self.groups[frame].edges[first] = item, ("out", first)
+                if number in self.straight:
+                    self.straight.add(first)
+            for frame, item in heads[common + 1 :]:
+                self.groups[frame].sizes["in", number] = (_PASSING, 0.0)
+                self.groups[frame].edges[number] = ("in", number), item
+            down = [(frame, number) for frame, _ in heads[common:]]
             self.routes.append((up + down, tails[common][0]))
 
     def _around(self, box: int) -> list[tuple[int, Item]]:
@@ -205,8 +214,7 @@ class _Layout:
         lines = _lines(rows, steps)
         x = _columns(rows, sizes, steps, *lines)
         ends = _ends(sizes, steps, x, lines[0])
-        left = min((x[item] - sizes[item][0] / 2 for item in x), default=0.0)
-        width = max((x[item] + sizes[item][0] / 2 for item in x), default=0.0) - left
+        left, width = self._extent(group, sizes, steps, x)
         spans = self._spans(group, rows, row_of, sizes, steps, x)
         height = spans[-1][1] if spans else 0.0
         group.width, group.height = width, height
@@ -245,6 +253,8 @@ class _Layout:
         """Return where at an item an edge ends, from the item's middle."""
         if item[0] != "frame":
             return 0.0
+        if end == "out":
+            number = self.outs[item[1], self.view.edges[number].tail]
         inside = self.groups[item[1]].places[end, number][0]
         return self.before[0] + inside - group.sizes[item][0] / 2
 
@@ -268,6 +278,25 @@ class _Layout:
                     straight = 2
                 steps.append(_Step(number, one, other, start, end, straight))
         return steps
+
+    def _extent(
+        self,
+        group: _Group,
+        sizes: dict[Item, Point],
+        steps: list[_Step],
+        x: dict[Item, float],
+    ) -> Point:
+        """Return where the items and the labels begin, and their width."""
+        lefts = [x[item] - sizes[item][0] / 2 for item in x]
+        rights = [x[item] + sizes[item][0] / 2 for item in x]
+        for step in steps:
+            length = group.labels.get(step.edge, 0.0)
+            if length and not self.sideways and step.tail == group.edges[step.edge][0]:
+                ends = [x[step.tail] + step.start, x[step.head] + step.end]
+                lefts.append(min(ends) - (length + 4 if ends[1] < ends[0] - 1 else 0.0))
+                rights.append(max(ends) + length + 4)
+        left = min(lefts, default=0.0)
+        return left, max(rights, default=0.0) - left
 
     def _spans(
         self,
@@ -321,11 +350,11 @@ class _Layout:
                     (x0, x1), (y0, y1) = (sorted(pair) for pair in zip(*ends, strict=True))
                     placed.frames[number] = (x0, y0, x1 - x0, y1 - y0)
                     origins[number] = (first[0] + self.before[0], first[1] + self.before[1])
-        for number, (frames, common) in enumerate(self.routes):
+        for frames, common in self.routes:
             points: list[Point] = []
-            for frame in frames:
+            for frame, along in frames:
                 left, top = origins[frame]
-                part = [turned(left + x, top + y) for x, y in self.groups[frame].bends[number]]
+                part = [turned(left + x, top + y) for x, y in self.groups[frame].bends[along]]
                 points += part
                 if frame == common:
                     placed.labels.append((part[1], part[2]))
