@@ -40,6 +40,21 @@ def plain(x: np.ndarray) -> np.ndarray:
     return x if x.flags.carray else np.array(x, order="C")
 
 
+def memory(x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return the memory of `x` (N, C, ...), and how far apart its elements are along N, C, D, H, W.
+
+    Of a copy where the elements do not fill their memory, in whatever order of the axes.
+    """
+    if not x.flags.carray:
+        ordered = x.transpose(sorted(range(x.ndim), key=lambda i: -x.strides[i]))
+        if not ordered.flags.carray:
+            x = ordered = np.array(x, order="C")
+    else:
+        ordered = x
+    steps = tuple([s // x.itemsize for s in x.strides])
+    return ordered.reshape(-1), (*steps[:2], *(0,) * (5 - x.ndim), *steps[2:])
+
+
 # -- threads -----------------------------------------------------------------------------------
 
 
