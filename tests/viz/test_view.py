@@ -1,20 +1,25 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
 import time
 import warnings
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from graphs import leaf, module, recorded_graphs
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz import Snapshot, View, graph, trace
+from tinygrad_cnn.viz import Snapshot, View, graph, svg, trace
+from tinygrad_cnn.viz.labels import within
+from tinygrad_cnn.viz.mermaid import flowchart
+from tinygrad_cnn.viz.theme import THEMES
 
 PATHS = ("", "a", "a.b", "c", "c.0", "c.1", "c.2")
 needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="needs graphviz's program dot")
@@ -74,16 +79,37 @@ def test_full_view_is_the_snapshot(case):
     assert view.edges == snapshot.edges
 
 
-@given(
-    recorded_graphs(PATHS),
-    st.integers(0, 3),
-    st.booleans(),
-    st.sampled_from(["inline", "nodes", "hide"]),
+OPTIONS = st.fixed_dictionaries(
+    {
+        "depth": st.none() | st.integers(0, 3),
+        "fold_repeats": st.booleans(),
+        "params": st.sampled_from(["inline", "nodes", "hide"]),
+        "color": st.sampled_from(["op", "grad_norm", "bytes", "time"]),
+        "direction": st.sampled_from(["TB", "LR", "BT", "RL"]),
+        "legend": st.booleans(),
+        "theme": st.sampled_from(["light", "dark"]),
+    }
 )
-def test_views_keep_each_path_and_invent_none(case, depth, fold, params):
+
+
+def timed(snapshot: Snapshot, seconds: float = 1e-3) -> Snapshot:
+    """Return the snapshot with a time for each operation."""
+    vertices = (
+        replace(vertex, time=seconds * i) if vertex.kind == "operation" else vertex
+        for i, vertex in enumerate(snapshot.vertices, 1)
+    )
+    return replace(snapshot, vertices=tuple(vertices))
+
+
+@given(recorded_graphs(PATHS), OPTIONS, st.booleans())
+def test_views_keep_each_path_and_invent_none(case, options, backward):
     roots, leaves = case
-    snapshot = trace(roots, params=leaves)
-    view = snapshot.view(depth=depth, fold_repeats=fold, params=params)
+    if backward:
+        roots[0].backward(np.ones(roots[0].shape, np.float32), retain_graph=True)
+    snapshot = timed(trace(roots, params=leaves))
+    assume(options["color"] != "time" or len(snapshot.vertices) > 1)
+    view = snapshot.view(**options)
+    params = options["params"]
     box_of = images(view)
     hidden = {i for i, vertex in enumerate(snapshot.vertices) if i not in box_of}
     assert all(snapshot.vertices[i].kind == "parameter" for i in hidden)
@@ -103,6 +129,48 @@ def test_views_keep_each_path_and_invent_none(case, depth, fold, params):
     for tail, head in wanted - drawn:
         assert tail == head or (tail in folded and head in folded)
     assert acyclic(drawn)
+    for tail, head in reachable(wanted):  # what led to another still does
+        assert tail == head or tail in folded or head in folded or (tail, head) in reachable(drawn)
+
+    source = view.to_graphviz().source
+    assert sorted(re.findall(r"^\t+n(\d+) \[", source, re.M), key=int) == [
+        str(i) for i in range(len(view.boxes))
+    ]
+    arrows = [(str(edge.tail), str(edge.head)) for edge in view.edges]
+    assert re.findall(r"^\tn(\d+) -> n(\d+)", source, re.M) == arrows
+    assert re.findall(r"^ +n(\d+) -->.* n(\d+)$", flowchart(view), re.M) == arrows
+
+
+def reachable(edges: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return the transitive closure."""
+    closed = set(edges)
+    while True:
+        more = {(a, d) for a, b in closed for c, d in edges if b == c} - closed
+        if not more:
+            return closed
+        closed |= more
+
+
+@given(recorded_graphs(PATHS), OPTIONS, st.data())
+def test_focus_shows_what_is_inside_and_all_neighbours(case, options, data):
+    roots, leaves = case
+    snapshot = timed(trace(roots, params=leaves))
+    paths = sorted({frame.path for frame in snapshot.frames[1:]})
+    assume(paths)
+    focus = data.draw(st.sampled_from(paths))
+    whole = snapshot.view(**{**options, "depth": 9, "fold_repeats": False, "params": "nodes"})
+    view = snapshot.view(
+        **{**options, "depth": 9, "fold_repeats": False, "params": "nodes", "focus": focus}
+    )
+    inside = {
+        i for i, box in enumerate(whole.boxes) if within(whole.frames[box.vertex.frame].path, focus)
+    }
+    wanted = {(e.tail, e.head) for e in whole.edges if e.tail in inside or e.head in inside}
+    box_of = images(view)
+    assert inside <= box_of.keys()
+    drawn = {(edge.tail, edge.head) for edge in view.edges}
+    assert drawn == {(box_of[tail], box_of[head]) for tail, head in wanted}
+    assert set(range(len(view.boxes))) == {box_of[i] for i in inside}.union(*drawn)
 
 
 def around(view: View, frame: int) -> list[int]:
@@ -238,6 +306,7 @@ def test_focus_shows_a_module_and_its_neighbours():
         ({"params": "boxes"}, "params must be one of"),
         ({"color": "red"}, "color must be one of"),
         ({"direction": "down"}, "direction must be one of"),
+        ({"theme": "solarized"}, "theme must be one of"),
         ({"depth": -1}, "depth must be 0 or more"),
     ],
 )
@@ -338,8 +407,112 @@ def test_colour_of_bytes():
     assert "keeps 1.15 kB" in view.to_graphviz().source
 
 
+def test_colour_of_time():
+    snapshot = net(Block())
+    with pytest.raises(ValueError, match=r"times, which come from `viz\.record`"):
+        snapshot.view(color="time")
+    with pytest.raises(ValueError, match=r"viz\.record"):
+        tg.viz.draw(leaf(1.0) * 2, color="time")
+    view = timed(snapshot).view(color="time", depth=0)
+    took = {box.vertex.title.split("\n")[0]: box.amount for box in view.boxes}
+    times = [vertex.time for vertex in timed(snapshot).vertices if vertex.time]
+    assert took["input"] is None
+    assert sum(filter(None, took.values())) == pytest.approx(sum(times))
+    assert took["blocks"] == pytest.approx(sum(times[1:5]))
+    source = view.to_graphviz().source
+    assert f"took {sum(times[1:5]) * 1e3:.3g} ms" in source
+    assert "time in backward" in source
+    assert "without colour: no time is known here" in view.notes
+    assert not any("×" in label for label in timed(net(Block(), Block())).view(color="time").labels)
+
+
 def test_direction():
     assert "rankdir=LR" in net(Block()).view(direction="LR").to_graphviz().source
+
+
+# -- colours -----------------------------------------------------------------------------------
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance, by the Web Content Accessibility Guidelines."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
+def test_text_and_lines_can_be_read(theme):
+    for fill, outline in theme.kinds.values():
+        assert contrast(theme.ink, fill) >= 4.5
+        assert contrast(outline, theme.paper) >= 3
+    for fill, ink in theme.shades:
+        assert contrast(ink, fill) >= 4.5
+    assert contrast(theme.faint, theme.paper) >= 4.5
+    assert contrast(theme.ink, theme.paper) >= 4.5
+    for color in (theme.line, theme.frame, theme.red, theme.green, theme.amber):
+        assert contrast(color, theme.paper) >= 3
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
+def test_shades_stay_in_order_in_print(theme):
+    steps = np.diff([luminance(fill) for fill, _ in theme.shades])
+    assert (steps > 0).all() or (steps < 0).all()
+
+
+# what a colour (linear red, green, blue) is to people without red, green or blue cones: Machado,
+# Oliveira and Fernandes, "A physiologically-based model for simulation of color vision deficiency"
+WITHOUT = {
+    "red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}  # fmt: skip
+
+
+def lab(color: str, cones: str) -> np.ndarray:
+    """Return the CIE L*a*b* of a colour as it is seen without some cones."""
+    parts = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(WITHOUT[cones]) @ linear, 0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(np.array(to_xyz) @ seen / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES.keys())
+@pytest.mark.parametrize("cones", WITHOUT)
+def test_kinds_differ_for_the_colour_blind(theme, cones):
+    """In the outline's colour by 8 (2 can be seen side by side), or also in the shape."""
+    shapes = {"parameter": "box", "operation": "round", "output": "double", "module": "folder"}
+    kinds = list(theme.kinds)
+    for i, one in enumerate(kinds):
+        for other in kinds[:i]:
+            apart = np.linalg.norm(
+                lab(theme.kinds[one][1], cones) - lab(theme.kinds[other][1], cones)
+            )
+            assert apart > 8 or shapes.get(one, "ellipse") != shapes.get(other, "ellipse")
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_theme_gives_all_colours(name, tmp_path):
+    model = Net(Block())
+    model.unused = nn.Linear(2, 2)
+    snapshot = trace(model(tg.ones(2, 1, 8, 8)).sum(), model)
+    theme = THEMES[name]
+    fields = [getattr(theme, f.name) for f in dataclasses.fields(theme)]
+    allowed = set(re.findall(r"#[0-9a-f]{6}", repr(fields)))
+    for color in ("op", "bytes"):
+        view = snapshot.view(theme=name, color=color, params="nodes")
+        source, drawn, text = view.to_graphviz().source, svg.draw(view), flowchart(view)
+        for made in (source, drawn, text):
+            assert set(re.findall(r"#[0-9a-f]{6}", made)) <= allowed
+        assert f'bgcolor="{theme.paper}"' in source
+        assert f'fill="{theme.paper}"' in drawn
+        assert ("dark" in text.splitlines()[0]) == (name == "dark")
 
 
 # -- files -------------------------------------------------------------------------------------
@@ -363,7 +536,9 @@ def test_json_is_json_though_a_value_is_not_finite(tmp_path):
 
 
 def test_unknown_format(tmp_path):
-    with pytest.raises(ValueError, match=r"must end in \.svg, \.png, \.pdf, \.dot, \.gv, \.html, \.mmd or"):
+    with pytest.raises(
+        ValueError, match=r"must end in \.svg, \.png, \.pdf, \.dot, \.gv, \.html, \.mmd or"
+    ):
         trace(leaf(1.0)).save(tmp_path / "net.jpg")
 
 

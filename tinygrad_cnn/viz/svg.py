@@ -119,6 +119,8 @@ class _Drawing:
             return [], (0.0, 0.0)
         scale = levels(self.view) is not None
         wide = max(text_width(words, _SMALL) for words, _ in rows[scale:]) + (10 if scale else 30)
+        if scale:
+            wide = max(wide, text_width(rows[0][0], _SMALL) / (len(rows) - 1))
         left, top = self.placed.width + 24, 0.0
         if self.sideways:
             left, top = 0.0, self.placed.height + 16
