@@ -314,6 +314,12 @@ class TestPlaying:
         browser.click_on("#theme")
         assert browser.run(paper) == "rgb(255, 255, 255)"
 
+    def test_a_theme(self, browser: Browser, recorded: tuple[Net, Recording], tmp_path: Path):
+        browser.open(Path(recorded[1].save(tmp_path / "dark.html", theme="dark", color="time")))
+        assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+        fills = browser.run("boxes.map(box => getComputedStyle(box.firstChild).fill)")
+        assert len(set(fills)) > 3
+
     def test_a_phone(self, browser: Browser, page: Path):
         browser.resize(390, 800)
         browser.open(page, "#step=4")

@@ -74,7 +74,7 @@ class _Data:
         self.known: dict[str, int] = {}
 
     def plain(self) -> dict[str, Any]:
-        made = {**self._drawing(), "notes": self.view.notes}
+        made = {**self._drawing(), "notes": self.view.notes, "theme": self.view.theme}
         if self.played is None:
             vertices = [box.vertex for box in self.view.boxes]
             made["vertices"] = [self._vertex(v, i, ()) for i, v in enumerate(vertices)]

@@ -816,7 +816,7 @@ $("save-png").addEventListener("click", () => {
 });
 
 const root = document.documentElement;
-root.classList.toggle("dark", matchMedia("(prefers-color-scheme: dark)").matches);
+root.classList.toggle("dark", data.theme === "dark" || matchMedia("(prefers-color-scheme: dark)").matches);
 $("theme").addEventListener("click", () => root.classList.toggle("dark"));
 
 // -- buttons and keys -------------------------------------------------------------------------
