@@ -310,13 +310,13 @@ class TestPlaying:
         browser.resize(1400, 900, dark=True)
         browser.open(page)
         paper = "getComputedStyle(document.body).backgroundColor"
-        assert browser.run(paper) == "rgb(20, 23, 27)"
+        assert browser.run(paper) == "rgb(20, 24, 29)"
         browser.click_on("#theme")
         assert browser.run(paper) == "rgb(255, 255, 255)"
 
     def test_a_theme(self, browser: Browser, recorded: tuple[Net, Recording], tmp_path: Path):
         browser.open(Path(recorded[1].save(tmp_path / "dark.html", theme="dark", color="time")))
-        assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
+        assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 29)"
         fills = browser.run("boxes.map(box => getComputedStyle(box.firstChild).fill)")
         assert len(set(fills)) > 3
 

@@ -17,6 +17,7 @@ from ..labels import sizes
 from ..layout import Point, place
 from ..preview import Preview, as_json
 from ..snapshot import Snapshot, Statistics, Vertex
+from ..theme import THEMES
 from ..view import View
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def html(view: View, played: Pass | None = None) -> str:
     data = json.dumps(_Data(view, played).plain(), separators=(",", ":"), allow_nan=False)
     page = _file("page.html")
     for name, text in (
-        ("/* style */", _file("page.css")),
+        ("/* style */", _colors("light", ":root") + _colors("dark", ":root.dark") + _file("page.css")),
         ("/* script */", _file("page.js")),
         ("{}", data.replace("<", "\\u003c")),
     ):
@@ -62,6 +63,17 @@ def html(view: View, played: Pass | None = None) -> str:
 
 def _file(name: str) -> str:
     return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _colors(theme: str, selector: str) -> str:
+    """Return a theme's colours as variables of CSS."""
+    colors = THEMES[theme]
+    variables = {
+        name: getattr(colors, name) for name in ("paper", "ink", "faint", "line", "frame", "red")
+    }
+    for kind, (fill, outline) in colors.kinds.items():
+        variables |= {kind: fill, f"{kind}-line": outline}
+    return f"{selector} {{ {' '.join(f'--{name}: {c};' for name, c in variables.items())} }}\n"
 
 
 class _Data:
@@ -97,7 +109,7 @@ class _Data:
         placed = place(view, size_of, lambda label: svg.text_width(label, 10) + 20)
         boxes = []
         for i, box in enumerate(view.boxes):
-            style = box_style(box, scale)
+            style = box_style(box, scale, THEMES[view.theme])
             width, height = size_of(i, paths[i])
             before = replace(box, vertex=replace(box.vertex, grad=None))
             known = box_label(before, paths[i]).split("\n")

@@ -222,21 +222,21 @@ ${["operation", "parameter", "input", "data", "output", "module"].map(kind =>
 .frame.closed > rect { fill: var(--module); stroke: var(--module-line); stroke-width: 1.4; }
 .frame text { font-size: 10px; fill: var(--faint); }
 .frame.closed text { font-size: 11px; fill: var(--ink); }
-.edge path { fill: none; stroke: var(--edge); stroke-width: 1.1; }
-.edge .tip { fill: var(--edge); stroke: none; }
+.edge path { fill: none; stroke: var(--line); stroke-width: 1.1; }
+.edge .tip { fill: var(--line); stroke: none; }
 .edge text { font-size: 9px; fill: var(--faint); }
-.first > :first-child, .trail > :first-child, .warning > :first-child { stroke: var(--bad); stroke-width: 3; }
+.first > :first-child, .trail > :first-child, .warning > :first-child { stroke: var(--red); stroke-width: 3; }
 .box:not(.back) .later { visibility: hidden; }
 .ran > :first-child { stroke-width: 2.4; }
 .back > :first-child { stroke: var(--backward); stroke-width: 2.4; }
 .edge.flowed path { stroke: var(--backward); stroke-width: 1.6; }
-.edge.flowed .tip { fill: var(--edge); }
+.edge.flowed .tip { fill: var(--line); }
 .lit.forward > :first-child { stroke: var(--forward); stroke-width: 4.5; }
 .lit.backward > :first-child { stroke: var(--backward); stroke-width: 4.5; }
 .edge.lit path { stroke: var(--forward); stroke-width: 3; }
 .edge.lit.backward path { stroke: var(--backward); stroke-dasharray: 7 5; }
 .edge.lit .tip { fill: var(--forward); stroke: none; }
-.edge.lit.backward .tip { fill: var(--edge); }
+.edge.lit.backward .tip { fill: var(--line); }
 .chosen > :first-child { stroke: var(--focus); stroke-width: 3.5; }
 .hit:focus { outline: none; }
 .hit:focus-visible > :first-child { stroke: var(--focus); stroke-width: 4; }
@@ -793,7 +793,7 @@ function drawing() {
   const variables = [...names].map(name => `${name}:${style.getPropertyValue(name).trim()}`).join(";");
   copy.querySelector("style").textContent = `svg{${variables}}${GRAPH_STYLE}`;
   set(copy, { viewBox: `-16 -16 ${width + 32} ${height + 32}`, width: width + 32, height: height + 32 });
-  copy.insertBefore(s("rect", { x: -16, y: -16, width: width + 32, height: height + 32, style: `fill:${style.getPropertyValue("--page")}` }), copy.firstChild);
+  copy.insertBefore(s("rect", { x: -16, y: -16, width: width + 32, height: height + 32, style: `fill:${style.getPropertyValue("--paper")}` }), copy.firstChild);
   return [new XMLSerializer().serializeToString(copy), width + 32, height + 32];
 }
 
