@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .dispatch import compiled
 from .mask import keep
 from .reduce import sum_over
 
@@ -85,6 +86,7 @@ class Window(NamedTuple):
         )
 
 
+@compiled
 def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Return the maxima of `x` (..., *size), and the number of the tap that each came from.
 
@@ -122,6 +124,7 @@ def _max_pool(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.
     return best, taps
 
 
+@compiled
 def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
     """Return an array of `input_shape` with each element of `g` added at its window's tap."""
     # in the memory order of the forward pass, which the next gradient rules compute in
@@ -154,6 +157,7 @@ def max_pool_indices(taps: np.ndarray, size: Shape, window: Window) -> np.ndarra
     return np.ravel_multi_index(places, size, mode="clip")
 
 
+@compiled
 def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
     """Return the sum over each window of `x` (..., *size), divided by `divisor` (*out)."""
     total = np.zeros_like(x, shape=window.output_shape(x.shape))
@@ -168,6 +172,7 @@ def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
     return total
 
 
+@compiled
 def avg_pool_input(
     g: np.ndarray, input_shape: Shape, window: Window, divisor: np.ndarray
 ) -> np.ndarray:

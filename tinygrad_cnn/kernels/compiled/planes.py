@@ -131,16 +131,20 @@ def _correlate_weight(typing: Any, g: Any, at: Any, row: Any, planes: Any, start
 
 
 @jit
+def _divide(n, by):
+    return (n // by, n % by) if by > 1 else (n, 0)
+
+
+@jit
 def _fill(x, at, strides, size, count, planes, start, layout):
     """Copy channels of an image to their planes; what is padding there stays as it is."""
     sd, sh, sw, pd, ph, pw, depth, height, width, channel = layout
     for c in range(count):
         for z in range(size[0]):
-            zs = z + pd
+            zs, z_phase = _divide(z + pd, sd)
             for y in range(size[1]):
-                ys = y + ph
-                phase = (zs % sd * sh + ys % sh) * sw
-                line = (phase * depth + zs // sd) * height + ys // sh
+                ys, y_phase = _divide(y + ph, sh)
+                line = ((z_phase * sh + y_phase) * sw * depth + zs) * height + ys
                 row = x[at + c * strides[1] + z * strides[2] + y * strides[3] :]
                 to = start + c * channel + line * width
                 if sw == 1:
