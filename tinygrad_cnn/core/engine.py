@@ -164,6 +164,7 @@ def _run(
             found[leaf] = gradient
 
     watch = watcher.get()(roots, cotangents)
+    anomaly = anomaly_mode.get()
     with enable_grad() if create_graph else no_grad(), np.errstate(all="ignore"):
         for leaf in [leaf for leaf, count in uses.items() if count == 0]:
             finish(leaf)
@@ -190,15 +191,16 @@ def _run(
                 gradients = rules(node, tuple(g) if isinstance(g, list) else g, wanted)
                 if wanted is not None:  # a rule for several inputs gives more
                     gradients = [g if w else None for g, w in zip(gradients, wanted, strict=True)]
-                if anomaly_mode.get():
+                if anomaly:
                     _check_nan(node, g, gradients)
                 if not retain_graph and node._plan.frees:
                     node._kept = None
-            for parent, gradient in zip(node.parents, gradients, strict=True):
+            for i, parent in enumerate(node.parents):
                 if parent is None:
                     continue
+                gradient = gradients[i]
                 if gradient is not None:
-                    if gradient.shape != parent.shape or gradient.dtype != parent.dtype:
+                    if gradient.shape != parent.shape or gradient.dtype is not parent.dtype:
                         gradient = _fit(node, gradient, parent)
                     if parent.__class__ is Node:
                         before = pending.get(parent)

@@ -11,8 +11,8 @@ import numpy as np
 
 from .modes import anomaly_mode, enable_grad, grad_mode, no_grad
 from .node import Node, Slot
-from .op import check_kept, new_counter, share_version, source_of, user_line
-from .tensor import Tensor, tensor_from
+from .op import check_kept, share_version, source_of, user_line
+from .tensor import Tensor, counter_of, tensor_from
 
 
 class FunctionCtx:
@@ -76,7 +76,7 @@ class FunctionCtx:
             for i, output in enumerate(outputs):
                 if tensor is output and not any(tensor is c for c in self._constant):
                     edge = i
-            self._saved.append((tensor._data, edge, tensor._counter or new_counter(tensor)))
+            self._saved.append((tensor._data, edge, counter_of(tensor)))
         self._to_save = ()
 
 

@@ -77,7 +77,14 @@ class _Setting:
         return wrapper
 
 
-class no_grad(_Setting):
+class _Bare(_Setting):
+    """Can also decorate without parentheses, as in PyTorch: ``@no_grad``."""
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        return super().__new__(cls) if function is None else cls()(function)
+
+
+class no_grad(_Bare):
     """Context manager and decorator: nothing is recorded.
 
     Examples
@@ -90,19 +97,12 @@ class no_grad(_Setting):
     False
     """
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        # `@no_grad` without parentheses, as PyTorch allows
-        return super().__new__(cls) if function is None else cls()(function)
-
     def __init__(self) -> None:
         super().__init__(grad_mode, False)
 
 
-class enable_grad(_Setting):
+class enable_grad(_Bare):
     """Context manager and decorator: operations are recorded again inside `no_grad`."""
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self) -> None:
         super().__init__(grad_mode, True)

@@ -42,32 +42,14 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__",
-        "_hooks",
-        "_kept",
-        "_numbers",
-        "_options",
-        "_plan",
-        "_versions",
-        "dtype",
-        "op",
-        "parents",
-        "scope",
-        "seq",
-        "shape",
-        "site",
-    )
+        "__weakref__", "_hooks", "_kept", "_numbers", "_options", "_plan", "_versions", "dtype",
+        "op", "parents", "scope", "seq", "shape", "site",
+    )  # fmt: skip
 
     def __init__(
-        self,
-        op: Op,
-        plan: Plan | None,
-        parents: tuple[Edge | None, ...],
-        kept: Any,
-        options: tuple[Any, ...],
-        versions: list[list[int] | None],
-        out: np.ndarray | None = None,
-    ) -> None:
+        self, op: Op, plan: Plan | None, parents: tuple[Edge | None, ...], kept: Any,
+        options: tuple[Any, ...], versions: list[list[int] | None], out: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         self.op = op
         self.parents = parents
         self.seq = next(sequence)

@@ -19,7 +19,6 @@ first-order backward and are themselves recorded under ``create_graph=True``.
 from __future__ import annotations
 
 import inspect
-import operator
 import os
 import sys
 import textwrap
@@ -35,13 +34,14 @@ from tinygrad_cnn.dtypes import get_default_dtype, result_type
 from .methods import TensorMethods
 from .modes import anomaly_mode, grad_mode
 from .node import Node, Slot
-from .tensor import Tensor, tensor_from
+from .tensor import Tensor, counter_of, tensor_from
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Array = Any
 """An operation's input: an ndarray inside the operation; for its caller, also a Tensor or number."""
+Values = Sequence[Any]
 Arrays = Sequence[Any]
 """An operation's input that is a sequence of arrays, such as `cat`'s."""
 
@@ -76,45 +76,48 @@ class Rule:
 class Plan:
     """What one combination of differentiable inputs keeps, and the rules it runs."""
 
-    __slots__ = ("calls", "fields", "frees", "kept", "kept_outs", "pick", "places", "shapes", "untracked")
+    __slots__ = ("calls", "fields", "frees", "picks", "shapes")
 
     def __init__(self, op: Op[Any, Any], differentiable: tuple[int, ...]) -> None:
         wanted = {op.parameters[op.inputs[i]] for i in differentiable}
         rules = [rule for rule in op.rules if wanted.intersection(rule.inputs)]
-        position = {name: i for i, name in enumerate(op.parameters + op.outputs + op.auxiliary)}
-        self.shapes = [
-            op.parameters.index(name[:-6])
-            for name in dict.fromkeys(name for rule in rules for name in rule.needs)
-            if name not in position
-        ]
-        for i in self.shapes:
-            position[op.parameters[i] + "_shape"] = len(position)
         self.fields = [name for rule in rules for name in rule.needs]
-        indices = [position[name] for name in self.fields]
-        self.pick: Callable[[Sequence[Any]], tuple[Any, ...]]
-        if not indices:
-            self.pick = lambda values: ()
-        elif len(indices) == 1:
-            (only,) = indices
-            self.pick = lambda values: (values[only],)
-        else:
-            self.pick = operator.itemgetter(*indices)
-        self.kept = [i for i in op.inputs if i in indices]
-        outs = op.outputs + op.auxiliary
-        self.kept_outs = [i for i, name in enumerate(outs) if name in self.fields]
-        # where the version of each kept array stands in `Node._versions`
-        self.places = {op.parameters[i]: place for place, i in enumerate(self.kept)}
-        for place, i in enumerate(reversed(self.kept_outs), 1):
-            self.places[outs[i]] = -place
-        self.frees = bool(self.places)
-        self.untracked = [i for k, i in enumerate(op.inputs) if k not in differentiable]
+        names = [*op.parameters, *op.outputs, *op.auxiliary]
+        shaped = [name for name in dict.fromkeys(self.fields) if name not in names]
+        self.shapes = [op.parameters.index(name.removesuffix("_shape")) for name in shaped]
+        names += shaped
+        # where each field is found among the parameters, the outputs and the shapes
+        self.picks = [names.index(name) for name in self.fields]
+        self.frees = not set(self.fields).issubset([*op.option_names, *shaped])
         self.calls = []
         start = 0
         for rule in rules:
             stop = start + len(rule.needs)
             targets = [op.inputs.index(op.parameters.index(name)) for name in rule.inputs]
-            self.calls.append((rule.function, start, stop, targets))
+            self.calls.append((_on_kept(rule.function, start, stop), targets))
             start = stop
+
+    def keep(self, found: Sequence[Any]) -> tuple[tuple[Any, ...], list[list[int] | None]]:
+        """Return what the rules need of the parameters, outputs and shapes; and its versions."""
+        kept, versions = [], []
+        for i in self.picks:
+            value = found[i]
+            if isinstance(value, Tensor):
+                kept.append(value._data)
+                versions.append(value._counter or counter_of(value))
+            else:
+                kept.append(value)
+                versions.append(None)
+        return tuple(kept), versions
+
+
+def _on_kept(rule: Callable[..., Any], start: int, stop: int) -> Callable[[Any, Sequence[Any]], Any]:
+    """Return `rule` as a function of the gradient and all that the node keeps."""
+    if stop == start:
+        return lambda g, kept: rule(g)
+    if stop == start + 1:
+        return lambda g, kept: rule(g, kept[start])
+    return lambda g, kept: rule(g, *kept[start:stop])
 
 
 class Op(Generic[P, R]):
@@ -289,10 +292,11 @@ class Op(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         values = args if len(args) == self._plain_count and not kwargs else self._bind(args, kwargs)
-        arrays = list(values)
+        arrays = [*values]
         traced = mixed = False
-        dtype = None
+        dtype: Any = None
         parents: list[Any] = []
+        numbers: tuple[Any, ...] = ()
         wanted = 0  # a bit for each input that requires grad
         if self.variadic:
             (i,) = self.inputs
@@ -312,11 +316,14 @@ class Op(Generic[P, R]):
                         dtype = data.dtype
                     if value.requires_grad:
                         wanted += 1
-                        parents.append(value if value._edge is None else value._edge)
+                        edge = value._edge
+                        parents.append(value if edge is None else edge)
                         continue
-                elif value is not None and value.__class__ not in _NUMBERS:
+                elif value.__class__ in _NUMBERS:
+                    numbers += ((i, value),)
+                elif value is not None:
                     mixed = True
-                    if value.__class__ not in _PLAIN:
+                    if value.__class__ is not np.ndarray:
                         self._check_input(i, value)
                 parents.append(None)
         if not traced:
@@ -328,7 +335,7 @@ class Op(Generic[P, R]):
                     raise
                 kind = type(first).__name__
                 raise TypeError(f"{self.name}: {name} must be a Tensor, got {kind}") from None
-        if self.promote is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
+        if self.promote is not None and (mixed or dtype.kind != "f"):
             promoted = self._promote(values)
             if promoted is not None:
                 return self._call_bound(promoted)
@@ -338,21 +345,24 @@ class Op(Generic[P, R]):
             if not self.broadcast:
                 raise
             raise self._broadcast_error(arrays) from error
-        if not self._single:
-            return self._finish_many(values, arrays, out, parents, wanted)
-        if not isinstance(out, np.ndarray):
-            out = np.asarray(out)
-        result = tensor_from(out)
+        results: tuple[Tensor, ...]
+        if self._single:
+            results = (tensor_from(out if isinstance(out, np.ndarray) else np.asarray(out)),)
+        else:
+            results = tuple(tensor_from(np.asarray(part)) for part in out)
         if self.view:
-            share_version(values[0], result)
+            share_version(values[0], results[0])
         if wanted and self.differentiable and grad_mode.get():
-            result._edge = self._record(values, arrays, (out,), (result,), parents, wanted)
-            result.requires_grad = True
+            node = self._record(values, arrays, results, tuple(parents), wanted)
+            node._numbers = numbers
+            for i, result in enumerate(results[: len(self.outputs)]):
+                result._edge = node if self._single else self._edge(node, i, result._data)
+                result.requires_grad = True
         if anomaly_mode.get():
-            self._check_nan(arrays, out)
-        return result  # type: ignore[return-value]
+            self._examine(arrays, results)
+        return results[0] if self._single else results  # type: ignore[return-value]
 
-    def _call_bound(self, values: list[Any]) -> Any:
+    def _call_bound(self, values: Values) -> Any:
         named = zip(self.parameters[self._positional :], values[self._positional :], strict=True)
         return self(*values[: self._positional], **dict(named))
 
@@ -401,7 +411,7 @@ class Op(Generic[P, R]):
             parents.append(parent)
         return arrays, parents, any(isinstance(value, Tensor) for value in sequence)
 
-    def _promote(self, values: tuple[Any, ...]) -> list[Any] | None:
+    def _promote(self, values: Values) -> list[Any] | None:
         """Return `values` brought to one dtype, or None where they have it already."""
         inputs = list(values[self.inputs[0]] if self.variadic else [values[i] for i in self._promoted])
         changed = False
@@ -430,57 +440,22 @@ class Op(Generic[P, R]):
         shapes = [f"{self.parameters[i]} {np.shape(arrays[i])}" for i in self.inputs]
         return RuntimeError(f"{self.name}: shapes do not broadcast: {', '.join(shapes)}")
 
-    def _finish_many(
-        self,
-        values: Sequence[Any],
-        arrays: list[Any],
-        outs: Any,
-        parents: list[Any],
-        wanted: int,
-    ) -> Any:
-        outs = tuple(out if isinstance(out, np.ndarray) else np.asarray(out) for out in outs)
-        results = tuple(tensor_from(out) for out in outs)
-        if wanted and self.differentiable and grad_mode.get():
-            node = self._record(values, arrays, outs, results, parents, wanted)
-            for i in range(len(self.outputs)):
-                results[i]._edge = self._edge(node, i, outs[i])
-                results[i].requires_grad = True
-        if anomaly_mode.get():
-            self._check_nan(arrays, *outs)
-        return results
-
     # -- recording -----------------------------------------------------------------------------
 
     def _record(
-        self,
-        values: Sequence[Any],
-        arrays: Sequence[Any],
-        outs: tuple[Any, ...],
-        results: tuple[Tensor, ...],
-        parents: list[Any],
-        wanted: int,
+        self, values: Values, arrays: Values, results: Values, parents: tuple[Any, ...], wanted: int
     ) -> Node:
         plan = self._plans.get(wanted) or self._plan(wanted)
-        environment = [*arrays, *outs]
+        found = [*(arrays if self.variadic else values), *results]
         for i in plan.shapes:
             array = arrays[i]
-            environment.append([np.shape(a) for a in array] if self.variadic else np.shape(array))
-        versions: list[list[int] | None] = []
-        for i in plan.kept:
-            for value in values[i] if self.variadic else (values[i],):
-                tracked = isinstance(value, Tensor)
-                versions.append((value._counter or new_counter(value)) if tracked else None)
-        for i in plan.kept_outs:
-            versions.append(results[i]._counter or new_counter(results[i]))
+            found.append([np.shape(a) for a in array] if self.variadic else np.shape(array))
+        kept, versions = plan.keep(found)
+        if self.variadic and self.parameters[self.inputs[0]] in plan.fields:
+            versions += map(counter_of, values[self.inputs[0]])
         options = tuple([values[i] for i in self._options]) if self._options else ()
-        out = outs[0] if len(self.outputs) == 1 else None
-        node = Node(self, plan, tuple(parents), plan.pick(environment), options, versions, out)
-        for i in plan.untracked:
-            if values[i].__class__ in _NUMBERS:
-                node._numbers += ((i, values[i]),)
-        if anomaly_mode.get():
-            node.site = user_line()
-        return node
+        out = results[0]._data if len(self.outputs) == 1 else None
+        return Node(self, plan, parents, kept, options, versions, out)
 
     def _plan(self, wanted: int) -> Plan:
         last = len(self.inputs) - 1
@@ -493,9 +468,13 @@ class Op(Generic[P, R]):
         plan = self._plans[wanted] = Plan(self, differentiable)
         return plan
 
-    def _check_nan(self, arrays: Sequence[Any], *outs: np.ndarray) -> None:
+    def _examine(self, arrays: Values, results: tuple[Tensor, ...]) -> None:
+        """Note where the operation was called, and look for the first NaN."""
+        node = results[0].grad_fn
+        if node is not None:
+            node.site = user_line()
         inputs = arrays[self.inputs[0]] if self.variadic else [arrays[i] for i in self.inputs]
-        if any(has_nan(out) for out in outs) and not any(has_nan(x) for x in inputs):
+        if any(has_nan(out) for out in results) and not any(has_nan(x) for x in inputs):
             raise RuntimeError(
                 f"{self.name}: the forward made the first NaN, called at {user_line()}"
             )
@@ -510,21 +489,20 @@ class Op(Generic[P, R]):
     def vjp_recorded(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         """The same, on Tensors: what the rules compute is recorded."""
         check_kept(node, node._versions)
-        kept = zip(node._plan.fields, node._kept, strict=True)
-        tensors = [self._as_tensor(node, name, value) for name, value in kept]
+        tensors = [self._as_tensor(node, place) for place in range(len(node._kept))]
         return self._run_rules(node, g, tensors, wanted)
 
     def _run_rules(
         self, node: Node, g: Any, kept: Sequence[Any], wanted: Sequence[bool] | None
     ) -> list[Any]:
         gradients: list[Any] = [None] * len(node.parents)
-        for rule, start, stop, targets in node._plan.calls:
+        for rule, targets in node._plan.calls:
             if wanted is not None and not any(
                 wanted if self.variadic else [wanted[i] for i in targets]
             ):
                 continue
             try:
-                gradient = rule(g, *kept[start:stop])
+                gradient = rule(g, kept)
             except TypeError as error:
                 if "__array_ufunc__" not in str(error):
                     raise
@@ -534,7 +512,7 @@ class Op(Generic[P, R]):
                     "Tensor; use operators and this package's operations, which can be recorded"
                 ) from error
             if self.variadic:
-                gradients = list(gradient)
+                gradients = [part for _, part in zip(gradients, gradient, strict=True)]
             elif len(targets) == 1:
                 gradients[targets[0]] = gradient
             else:
@@ -542,18 +520,16 @@ class Op(Generic[P, R]):
                     gradients[i] = part
         return gradients
 
-    def _as_tensor(self, node: Node, name: str, value: Any) -> Any:
+    def _as_tensor(self, node: Node, place: int) -> Any:
         """Return a kept array as the Tensor that it was; masks and indices stay arrays."""
-        place = node._plan.places.get(name)
-        if place is None:
-            return value
-        if self.variadic and name in self._index:
-            linked = zip(value, node.parents, node._versions, strict=False)
-            return [_linked(*parts) for parts in linked]
+        name, value = node._plan.fields[place], node._kept[place]
+        if self.variadic and self._index.get(name) in self.inputs:
+            versions = node._versions[len(node._kept) :]
+            return [_linked(*parts) for parts in zip(value, node.parents, versions, strict=False)]
         edge: Any = None
         if name in self.outputs:
             edge = self._edge(node, self.outputs.index(name), value)
-        elif name in self._index:
+        elif self._index.get(name) in self.inputs:
             edge = node.parents[self.inputs.index(self._index[name])]
         return _linked(value, edge, node._versions[place])
 
@@ -583,6 +559,49 @@ class Op(Generic[P, R]):
         return saved
 
 
+def _short_way(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
+    """Return `op` as a function of its two inputs: what `Op.__call__` does, without its loops.
+
+    The inputs are Tensors of one floating dtype, or the second one is a number. Anything else
+    goes the long way.
+    """
+    def call(input: Any, other: Any) -> Any:
+        first = second = None
+        wanted = 0
+        numbers: Any = ()
+        if not isinstance(input, Tensor) or anomaly_mode.get():
+            return op(input, other)
+        x = y = input._data
+        if input.requires_grad:
+            wanted = 2
+            first = input if input._edge is None else input._edge
+        if isinstance(other, Tensor):
+            y = other._data
+            if other.requires_grad:
+                wanted += 1
+                second = other if other._edge is None else other._edge
+        elif other.__class__ in _NUMBERS:
+            numbers = ((1, other),)
+        else:
+            return op(input, other)
+        if x.dtype is not y.dtype or x.dtype.kind != "f":
+            return op(input, other)
+        try:
+            out = op._forward(x, other if numbers else y)
+        except ValueError:
+            return op(input, other)
+        result = tensor_from(out if isinstance(out, np.ndarray) else np.asarray(out))
+        if wanted and op.differentiable and grad_mode.get():
+            plan = op._plans.get(wanted) or op._plan(wanted)
+            kept, versions = plan.keep((input, other, result)) if plan.picks else ((), [])
+            result._edge = node = Node(op, plan, (first, second), kept, (), versions, out)
+            node._numbers = numbers
+            result.requires_grad = True
+        return result
+
+    return call
+
+
 def _is_input(parameter: inspect.Parameter) -> bool:
     if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         raise TypeError(f"an operation cannot take *{parameter.name}")
@@ -599,16 +618,10 @@ def _linked(value: Any, edge: Any, version: list[int] | None) -> Any:
     return tensor
 
 
-def new_counter(tensor: Tensor) -> list[int]:
-    """Give `tensor` its version counter: how often, and when last, it was changed in place."""
-    tensor._counter = [0, -1]
-    return tensor._counter
-
-
 def share_version(base: Any, view: Tensor) -> None:
     """Let `view` share its version counter with `base`, if it shares its memory."""
     if isinstance(base, Tensor) and _owner(base._data) is _owner(view._data):
-        view._counter = base._counter or new_counter(base)
+        view._counter = counter_of(base)
         view._is_view = True
         base._is_view = True
 
@@ -626,8 +639,9 @@ def check_kept(node: Node, versions: Iterable[list[int] | None]) -> None:
             f"{node.name()}: backward a second time through a graph whose kept arrays were "
             "freed; pass retain_graph=True to the first backward"
         )
+    seq = node.seq
     for version in versions:
-        if version is not None and version[1] > node.seq:
+        if version is not None and version[1] > seq:
             raise RuntimeError(
                 f"{node.name()}: an array kept for backward was changed in place since; "
                 "use the out-of-place form, or change a clone()"
@@ -787,17 +801,19 @@ def method(
                 )
         if operator is not None:
             word = _OPERATORS[operator]
+            apply: Any = lambda self, other: call(self, other)
             if operator in ("-x", "+x", "~x", "abs"):
-                _attach(f"__{word}__", function, lambda self: call(self))
-            else:
-                _attach(f"__{word}__", function, lambda self, other: call(self, other))
+                apply = lambda self: call(self)
+            elif isinstance(function, Op) and function.promote and function._plain_count == 2:
+                apply = _short_way(function)
+            _attach(f"__{word}__", function, apply)
             if operator in _REFLECTED:
                 _attach(f"__r{word}__", function, lambda self, other: call(other, self))
             if inplace and operator in _REFLECTED:
                 _attach(
                     f"__i{word}__",
                     function,
-                    lambda self, other: self._assign(call(self, other), f"{word}_"),
+                    lambda self, other: self._assign(apply(self, other), f"{word}_"),
                 )
         return function
 

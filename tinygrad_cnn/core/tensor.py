@@ -136,10 +136,8 @@ class Tensor(TensorMethods):
 
     def detach(self) -> Tensor:
         """Return a tensor that shares the values and is cut off the graph."""
-        if self._counter is None:
-            self._counter = [0, -1]
         result = tensor_from(self._data)
-        result._counter = self._counter
+        result._counter = counter_of(self)
         return result
 
     def detach_(self) -> Tensor:
@@ -460,13 +458,19 @@ def tensor_from(data: np.ndarray, edge: Edge | None = None) -> Tensor:
     return result
 
 
+def counter_of(value: Any) -> list[int] | None:
+    """Return a Tensor's version counter: how often, and when last, it was changed in place."""
+    if not isinstance(value, Tensor):
+        return None
+    if value._counter is None:
+        value._counter = [0, -1]
+    return value._counter
+
+
 def changed_in_place(tensor: Tensor) -> None:
     """Note that the values of `tensor` were changed in place."""
-    counter = tensor._counter
-    if counter is None:
-        tensor._counter = [1, next(sequence)]
-    else:
-        counter[:] = counter[0] + 1, next(sequence)
+    counter: Any = counter_of(tensor)
+    counter[:] = counter[0] + 1, next(sequence)
 
 
 def as_array(data: Any, dtype: Any = None) -> np.ndarray:
