@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from tinygrad_cnn.testing import (
     gradgradcheck,
     strategies,
 )
-from tinygrad_cnn.testing.diagnosis import likely_fault, literal, program
+from tinygrad_cnn.testing.diagnosis import likely_fault, literal, program, types_in
 
 X = np.arange(1.0, 13).reshape(3, 4) ** 1.5
 SQUARE = X[:, :3]
@@ -42,6 +43,7 @@ SQUARE = X[:, :3]
         (X[:, ::-1], X, "it is reversed along dimension 1"),
         (np.roll(X, 1, 0), X, "it is shifted by one along dimension 0"),
         (np.pad(X, ((0, 0), (0, 1)))[:, 1:], X, "it is shifted by one along dimension 1"),
+        (X * 1e-10, X * 0, ""),
         (X, X * 3 * np.sqrt(X), ""),
         (X, np.full(X.shape, np.nan), ""),
     ],
@@ -81,7 +83,7 @@ def test_the_arguments_of_every_operation_can_be_written():
         if not known.__module__.startswith("tinygrad_cnn."):
             continue  # of another test
         sample = known.sampler(Draw.from_seed(1))
-        code = program(f"again = {literal(sample)}")
+        code = program(f"again = {literal(sample)}", *types_in(sample))
         found: dict = {}
         exec(code, found)
         assert literal(found["again"]) == literal(sample), name
@@ -143,6 +145,23 @@ def test_check_op_with_options():
     scaled.gradient("x")(lambda g: g)
     scaled.samples(lambda draw: (draw.array((2,)), {"by": 2.0, "dims": (1,)}))
     assert "{'by': 2.0, 'dims': (1,)}" in raises_again(lambda: fuzz_op(scaled))
+
+
+class Scale(NamedTuple):
+    by: float
+    dims: tuple[int, ...] = (0,)
+
+
+def test_check_op_with_an_option_that_is_a_named_tuple():
+    @op(name="under_test")
+    def scaled(x, scale: Scale):
+        return x * scale.by
+
+    scaled.gradient("x")(lambda g: g)
+    scaled.samples(lambda draw: (draw.array((2,)), Scale(2.0)))
+    text = raises_again(lambda: fuzz_op(scaled))
+    assert "Scale(by=2.0, dims=(0,)))" in text
+    assert f"from {__name__} import Scale" in text
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="errors take notes since Python 3.11")

@@ -125,6 +125,17 @@ def test_what_is_nothing_but_rounding_is_zero():
     assert judge(0, lambda t: 1e-9 * abs(t), noise=1e-25, scale=0).kink
 
 
+def test_terms_of_a_rule_may_be_larger_than_those_of_the_value():
+    """They cancel to their own rounding, whether or not the differences come out as zero."""
+    rng = np.random.default_rng(0)
+    for zero in (lambda t: np.float64(0), lambda t: np.float64(1e-16 * rng.standard_normal())):
+        for slope in (lambda t: 0.0, lambda t: 1e-14 * t):
+            f = lambda t: zero(t) + slope(t)  # noqa: B023
+            assert judge(1e-13, f, noise=10 * DOUBLE.eps, scale=1e-13).right
+            assert judge(1e-11, f, noise=10 * DOUBLE.eps, scale=1e-11).wrong
+            assert judge(1e-13, f, noise=DOUBLE.eps / 10, scale=1e-13).wrong
+
+
 def test_a_function_that_is_not_defined_on_both_sides():
     root = lambda t: np.sqrt(np.float64(t))
     found = judge(1.0, root, noise=1e-16, scale=1.0)

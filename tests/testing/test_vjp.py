@@ -57,6 +57,25 @@ def test_right_gradients_pass():
     check_vjp(lambda x: np.log(x), lambda g, x: g / x, np.array(0.5))
 
 
+def softmax(x):
+    e = np.exp(x - np.real(x).max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def sum_vjp(g, x):
+    y, g = softmax(x), g[..., None]
+    return y * (g - (g * y).sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_gradient_that_is_nothing_but_rounding(seed):
+    """The sum of a softmax is 1 everywhere; a complex step sees its rounding exactly."""
+    x = np.random.default_rng(seed).normal(scale=3, size=(4, 5))
+    check_vjp(lambda x: softmax(x).sum(-1), sum_vjp, x)
+    with pytest.raises(GradcheckError, match=r"the rules give .*e-11"):
+        check_vjp(lambda x: softmax(x).sum(-1), lambda g, x: 1e-11 * x, x)
+
+
 def index_vjp(g, x, i):
     result = np.zeros_like(x)
     np.add.at(result, i, g)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -68,6 +68,8 @@ def likely_fault(
     if not np.isfinite(analytic).all():
         return "the rules give a value that is not finite"
     if not np.isfinite(numeric).all():
+        return ""
+    if same(analytic, 0) and same(numeric, 0):
         return ""
     if same(analytic, 0):
         return "the rules give zero"
@@ -157,9 +159,23 @@ def literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(literal(v) for v in value)}]"
     if isinstance(value, tuple):
+        if _is_named(value):
+            return f"{reference(type(value))[0]}({arguments((), value._asdict())})"
         inner = ", ".join(literal(v) for v in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     return repr(value)
+
+
+def types_in(value: Any) -> set[str]:
+    """Return the lines that make the named tuples known that `literal` writes for a value."""
+    if not isinstance(value, (dict, list, tuple)):
+        return set()
+    own = {reference(type(value))[1]} if _is_named(value) else set()
+    return own.union(*map(types_in, value.values() if isinstance(value, dict) else value))
+
+
+def _is_named(value: Any) -> TypeGuard[NamedTuple]:
+    return isinstance(value, tuple) and hasattr(value, "_fields")
 
 
 def arguments(positional: Sequence[Any], keywords: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from .diagnosis import (
     reference,
     reproduced_by,
     short,
+    types_in,
 )
 from .draw import LAYOUTS, Draw, bind, laid
 from .numeric import GradcheckError, precision_of, size_of
@@ -84,6 +85,7 @@ def check_op(op: Op[Any, Any], draw: Draw | tuple[Any, ...], *, seed: int | None
         return program(
             call,
             *(() if builtin else (f"import {op.__module__}  # where it is registered",)),
+            *sorted(types_in(given)),
             "from tinygrad_cnn.core.op import registry",
             "from tinygrad_cnn.testing import check_op",
         )
@@ -372,7 +374,7 @@ def make_test(
     def reproducible(*, seed: int = 0, **arguments: Any) -> None:
         def lines() -> str:
             call, known = reference(function)
-            return program(f"{call}.check({written((), arguments)}, seed={seed})", known)
+            return program(f"{call}.check({written((), arguments)}, seed={seed})", known, *sorted(types_in(arguments)))
 
         with draw_of(path), reproduced_by(lines):
             check(seed=seed, **arguments)

@@ -20,6 +20,7 @@ from .diagnosis import (
     reference,
     reproduced_by,
     short,
+    types_in,
 )
 from .numeric import (
     GradcheckError,
@@ -413,7 +414,10 @@ def _program(
     tuples = [f"({', '.join(map(_written, group))},)" for group in groups]
     words = [call, *tuples, *(f"{name}={value!r}" for name, value in options.items())]
     return program(
-        f"tg.testing.{check}({', '.join(words)})", "import tinygrad_cnn as tg", known
+        f"tg.testing.{check}({', '.join(words)})",
+        "import tinygrad_cnn as tg",
+        known,
+        *sorted(types_in(groups)),
     )
 
 

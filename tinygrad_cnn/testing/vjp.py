@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from .check import apart, check_vjp_at, copies, warn_of_kinks
-from .diagnosis import arguments as written, name_of, program, reference, reproduced_by, short
+from .diagnosis import (
+    arguments as written,
+    name_of,
+    program,
+    reference,
+    reproduced_by,
+    short,
+    types_in,
+)
 from .draw import Draw
 from .fuzz import is_float, label_of, make_test, relaid_copy
 from .numeric import DOUBLE, GradcheckError, precision_of
@@ -69,7 +77,7 @@ def check_vjp(f: Function, vjp: Function, *args: Any, view: bool = False, seed: 
         (f_call, f_known), (vjp_call, vjp_known) = reference(f), reference(vjp)
         option = ", view=True" if view else ""
         call = f"check_vjp({f_call}, {vjp_call}, {written(args, {})}{option}, seed={seed})"
-        known = dict.fromkeys([f_known, vjp_known])
+        known = dict.fromkeys([f_known, vjp_known, *sorted(types_in(args))])
         return program(call, *known, "from tinygrad_cnn.testing import check_vjp")
 
     with reproduced_by(lines):
