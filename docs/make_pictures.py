@@ -2,16 +2,19 @@
 
     python docs/make_pictures.py
 
-needs the program ``dot`` of graphviz, and matplotlib. Each page is run as a doctest first, so no
-picture can come from a page that is wrong.
+needs the program ``dot`` of graphviz, graphviz-pure, and matplotlib. Each page is run as a doctest
+first, so no picture can come from a page that is wrong. Graphs are drawn by each of the three
+renderers: by dot into ``images/``, by the others into folders of their own.
 """
 
 from __future__ import annotations
 
 import doctest
+import os
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import graphviz
 import matplotlib
@@ -19,18 +22,19 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
+from tinygrad_cnn import viz
+
 DOCS = Path(__file__).parent
 IMAGES = DOCS / "images"
 
 
 def main() -> None:
     """Write all pictures."""
-    IMAGES.mkdir(exist_ok=True)
-    run(DOCS.parent / "README.md")["graph"].save(IMAGES / "lenet.svg")
+    draw_graph(run(DOCS.parent / "README.md")["graph"], "lenet.svg")
     names = run(DOCS / "pictures.md")
-    graphs = ("expression", "modules", "inception", "resnet50", "block", "second_order")
+    graphs = ("expression", "modules", "inception", "resnet50", "block", "dark", "second_order")
     for name in (*graphs, "gradients", "nan"):
-        names[name].save(IMAGES / f"{name.replace('_', '-')}.svg")
+        draw_graph(names[name], f"{name.replace('_', '-')}.svg")
     draw_layers(IMAGES / "layers.svg")
     names = run(DOCS / "convolution.md")
     draw_edges(names["digit"], names["edges"], IMAGES / "edges.png")
@@ -56,6 +60,20 @@ def run(page: Path) -> dict[str, Any]:
     if runner.run(test, clear_globs=False).failed:
         sys.exit(f"{page}: an example failed; no picture is made from it")
     return test.globs
+
+
+def draw_graph(graph: Any, name: str) -> None:
+    """Save a drawing by each renderer, as where no better one is installed."""
+    graph.save(IMAGES / name)
+    program = viz.graph._graphviz_pure()
+    if program is None:
+        sys.exit("graphviz-pure is not installed: pip install graphviz-pure")
+    for folder, found in (("graphviz-pure", program), ("built-in", None)):
+        with (
+            mock.patch.dict(os.environ, PATH=""),
+            mock.patch.object(viz.graph, "_graphviz_pure", lambda found=found: found),
+        ):
+            graph.save(IMAGES / folder / name)
 
 
 def draw_layers(path: Path) -> None:

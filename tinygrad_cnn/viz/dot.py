@@ -133,9 +133,9 @@ class _Writer:
         for number in sorted(lines):
             edge = view.edges[number]
             self.columns[edge.head] = self.columns.setdefault(edge.tail, edge.tail)
-        self.entered: set[int] = set()  # frames, by edges that are not straight
+        self.entered: set[int] = set()  # frames into which a result comes from the side
         for number, edge in enumerate(view.edges):
-            if number not in lines:
+            if number not in lines and view.boxes[edge.tail].vertex.kind in ("operation", "module"):
                 self.entered.update(set(self.around(edge.head)).difference(self.around(edge.tail)))
         self.labels: dict[int, str] = {}
         self.widths: dict[int, float] = {}  # of the widest box of each frame
@@ -168,11 +168,12 @@ class _Writer:
         else from the left. So the label goes on two lines where it is wider than half a box, and
         to the right where arrows come from the left.
         """
-        text, side = self.view.labels[frame], "r" if frame in self.entered else "l"
+        text, side = self.view.labels[frame], "l"
         label = _quoted(text)
-        if text_width(text, 10) > self.widths[frame] / 2:
+        if self.view.direction in ("TB", "BT"):
+            side = "r" if frame in self.entered else "l"
             path, colon, module = label[1:-1].partition(": ")
-            if colon:
+            if colon and text_width(text, 10) > self.widths[frame] / 2:
                 label = f'"{path}\\{side}{module}\\{side}"'
         return f"label={label} labeljust={side}"
 
