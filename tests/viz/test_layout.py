@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from graphs import leaf, module, recorded_graphs, total
 from hypothesis import given, settings, strategies as st
+from texts import NAMESPACE, texts
 
 from tinygrad_cnn.viz import View, svg, trace
 from tinygrad_cnn.viz.dot import edge_label
-from tinygrad_cnn.viz.labels import text_width
 from tinygrad_cnn.viz.layout import Placed, place
 from tinygrad_cnn.viz.view import Box
 
@@ -165,23 +165,6 @@ def test_edges_of_one_box_leave_a_frame_together():
 
 # -- SVG ---------------------------------------------------------------------------------------
 
-NAMESPACE = "{http://www.w3.org/2000/svg}"
-
-
-def drawn_texts(root: ElementTree.Element) -> list[tuple[str, float, float, float, float]]:
-    """Return each text with its left, top, right and bottom, about."""
-    found = []
-    for element in root.iter(f"{NAMESPACE}text"):
-        text, size = element.text or "", float(element.attrib["font-size"])
-        wide = text_width(text, size)
-        left = (
-            float(element.attrib["x"])
-            - {"start": 0.0, "middle": wide / 2, "end": wide}[element.attrib["text-anchor"]]
-        )
-        y = float(element.attrib["y"])
-        found.append((text, left, y - 0.7 * size, left + wide, y))
-    return found
-
 
 @given(
     recorded_graphs(PATHS),
@@ -195,14 +178,14 @@ def test_svg_shows_each_box_and_edge_and_cuts_off_no_text(case, direction, theme
     root = ElementTree.fromstring(svg.draw(view))
     arrows = [path for path in root.iter(f"{NAMESPACE}path") if path.get("fill") == "none"]
     assert len(arrows) == len(view.edges)
-    texts = drawn_texts(root)
-    said = Counter(text for text, *_ in texts)
+    found = texts(root)
+    said = Counter(text for text, *_ in found)
     wanted = Counter(line for box in view.boxes for line in box.vertex.title.split("\n") if line)
     wanted += Counter(edge_label(e, view.boxes[e.tail].vertex) for e in view.edges)
     del wanted[""]
     assert not wanted - said
     left, top, width, height = map(float, root.attrib["viewBox"].split())
-    for _, x0, y0, x1, y1 in texts:
+    for _, x0, y0, x1, y1 in found:
         assert left <= x0 < x1 <= left + width
         assert top <= y0 < y1 <= top + height
 
