@@ -1,10 +1,12 @@
-"""How a kernel moves over its input."""
+"""How a kernel moves over its input, and what the ways to convolve share."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
 from typing import NamedTuple
+
+import numpy as np
 
 TILE = 1 << 22
 """Bytes of columns, or of windows, made at a time.
@@ -81,3 +83,14 @@ def tiles(depth: int, n: int, length: int, itemsize: int) -> Iterator[tuple[slic
     for first in range(0, n, images):
         for line in range(0, length, lines):
             yield slice(first, min(first + images, n)), slice(line, min(line + lines, length))
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """Return (N, C, ...) as (N, ..., C), where a pixel's channels lie together."""
+    moved = x.transpose(0, *range(2, x.ndim), 1)
+    return moved if moved.strides[-1] == x.itemsize else np.ascontiguousarray(moved)
+
+
+def channels_second(x: np.ndarray) -> np.ndarray:
+    """Return (N, ..., C) as (N, C, ...)."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))

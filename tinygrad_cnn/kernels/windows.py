@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .geometry import Geometry, Sizes, taps, tiles
+from .geometry import Geometry, Sizes, channels_last, channels_second, taps, tiles
 
 _ALL = slice(None)
 
@@ -62,14 +62,14 @@ def conv_transpose(
             shift = [(y + before) // s for y, s, (before, _), _ in axes]
             every = tuple(map(slice, first, kernel, geometry.stride))
             chosen = np.flip(kernels[(_ALL, _ALL, *every)], tuple(range(2, weight.ndim)))
-            places = (_ALL, *(slice(y, None, s) for y, s, _, _ in axes))
-            if chosen.size:
+            place = target[(_ALL, *(slice(y, None, s) for y, s, _, _ in axes))]
+            if chosen.size and place.size:
                 before = [k - 1 - m for k, m in zip(chosen.shape[2:], shift, strict=True)]
                 ones = (1,) * len(kernel)
                 dense = Geometry(ones, tuple((m, 0) for m in before), ones)
-                _correlate(part, chosen.swapaxes(0, 1), dense, target[places])
+                _correlate(part, chosen.swapaxes(0, 1), dense, place)
             else:
-                target[places] = 0
+                place[...] = 0
     return channels_second(dx)
 
 
@@ -94,17 +94,6 @@ def conv_weight(
     dims = len(kernel)
     by_tap = dw.reshape(groups, kernel[-1], *kernel[:-1], c, o // groups)
     return by_tap.transpose(0, dims + 2, dims + 1, *range(2, dims + 1), 1).reshape(weight_shape)
-
-
-def channels_last(x: np.ndarray) -> np.ndarray:
-    """Return (N, C, ...) as (N, ..., C), where a pixel's channels lie together."""
-    moved = x.transpose(0, *range(2, x.ndim), 1)
-    return moved if moved.strides[-1] == x.itemsize else np.ascontiguousarray(moved)
-
-
-def channels_second(x: np.ndarray) -> np.ndarray:
-    """Return (N, ..., C) as (N, C, ...)."""
-    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 def _split(x: np.ndarray, groups: int) -> list[np.ndarray]:

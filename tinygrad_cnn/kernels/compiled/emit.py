@@ -23,7 +23,7 @@ def _machine() -> tuple[int, bool]:
 
 VECTOR, WIDE = _machine()
 
-I64 = ir.IntType(64)
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
 class Vectors:
@@ -61,14 +61,47 @@ class Vectors:
             vector, self.builder.bitcast(pointer, self.type.as_pointer()), align=self.size
         )
 
+    def below(self, count: Any) -> Any:
+        """Return a vector of bits, set where the lane's number is less than `count`."""
+        numbers = ir.VectorType(I64, self.lanes)
+        undefined = ir.Constant(numbers, ir.Undefined)
+        one = self.builder.insert_element(undefined, count, ir.Constant(I32, 0))
+        same = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        counts = self.builder.shuffle_vector(one, undefined, same)
+        return self.builder.icmp_signed("<", ir.Constant(numbers, list(range(self.lanes))), counts)
+
+    def load_where(self, bits: Any, pointer: Any, kind: Any = None) -> Any:
+        """Return a vector of which only these lanes are read, and the others are 0."""
+        kind = kind or self.type
+        function = self._masked("load", kind, kind, [kind.as_pointer(), I32, bits.type, kind])
+        pointer = self.builder.bitcast(pointer, kind.as_pointer())
+        zero = ir.Constant(kind, None)
+        return self.builder.call(function, [pointer, self._align(kind), bits, zero])
+
+    def store_where(self, bits: Any, vector: Any, pointer: Any) -> None:
+        """Write these lanes only."""
+        kind = vector.type
+        function = self._masked("store", kind, ir.VoidType(), [kind, kind.as_pointer(), I32, bits.type])
+        pointer = self.builder.bitcast(pointer, kind.as_pointer())
+        self.builder.call(function, [vector, pointer, self._align(kind), bits])
+
+    def _align(self, kind: Any) -> Any:
+        return ir.Constant(I32, 1 if kind.element == I8 else self.size)
+
+    def _masked(self, what: str, kind: Any, result: Any, arguments: list[Any]) -> Any:
+        element = {I8: "i8"}.get(kind.element, f"f{8 * self.size}")
+        name = f"llvm.masked.{what}.v{self.lanes}{element}.p0"
+        if name in self.builder.module.globals:
+            return self.builder.module.globals[name]
+        return ir.Function(self.builder.module, ir.FunctionType(result, arguments), name)
+
     def spread(self, pointer: Any) -> Any:
         """Return a vector of the number at `pointer`."""
         undefined = ir.Constant(self.type, ir.Undefined)
-        i32 = ir.IntType(32)
         one = self.builder.insert_element(
-            undefined, self.builder.load(pointer), ir.Constant(i32, 0)
+            undefined, self.builder.load(pointer), ir.Constant(I32, 0)
         )
-        zeros = ir.Constant(ir.VectorType(i32, self.lanes), [0] * self.lanes)
+        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(one, undefined, zeros)
 
     def add(self, a: Any, b: Any) -> Any:
@@ -87,12 +120,12 @@ class Vectors:
                 self.builder.shuffle_vector(
                     vector,
                     undefined,
-                    ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(i, i + lanes))),
+                    ir.Constant(ir.VectorType(I32, lanes), list(range(i, i + lanes))),
                 )
                 for i in (0, lanes)
             ]
             vector = self.add(*halves)
-        return self.builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+        return self.builder.extract_element(vector, ir.Constant(I32, 0))
 
 
 def loop(builder: Any, stop: Any, step: int, name: str) -> tuple[Any, Any, Any]:

@@ -19,6 +19,8 @@ import numpy as np
 from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
+from ..threads import get_num_threads
+
 PACKAGE = __name__.rpartition(".")[0]
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -104,23 +106,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
-
-
-_threads = _cores()
-"""How many threads share a kernel's work, the caller's among them."""
-
-
 def share(count: int, cost: float, kernel: Callable[[int, int, int], object]) -> int:
     """Run ``kernel(part, first, last)`` over `count` items of `cost` ns each; return the parts.
 
     On one thread where the work is too small to share, or another Python thread has the workers.
     """
-    parts = min(_threads, count, int(count * cost / 20_000) + 1)
+    parts = min(get_num_threads(), count, int(count * cost / 20_000) + 1)
     if parts < 2 or not _free.acquire(blocking=False):
         kernel(0, 0, count)
         return 1

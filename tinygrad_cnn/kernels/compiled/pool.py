@@ -10,9 +10,13 @@ import math
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from tinygrad_cnn.kernels.pool import Shape, Window
 
+from .emit import I8, I32, I64, Vectors, loop
 from .jit import DTYPES, jit, plain, share
 
 
@@ -23,24 +27,97 @@ def _range(tap, out, size, stride):
     return first, max(first, min(out, (size - 1 - tap) // stride + 1))
 
 
+def _shuffle(v: Vectors, a: Any, b: Any, places: Any) -> Any:
+    return v.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, v.lanes), list(places)))
+
+
+def _pairs(v: Vectors, count: Any) -> list[Any]:
+    """Return which lanes of the two vectors that `count` pairs fill are inside."""
+    twice = v.builder.add(count, count)
+    return [v.below(twice), v.below(v.builder.sub(twice, ir.Constant(I64, v.lanes)))]
+
+
+@intrinsic
+def _max_row(typing: Any, x: Any, top: Any, bottom: Any, out: Any, taps: Any, at: Any, count: Any) -> Any:
+    """Make `count` maxima, at `at`, of pairs of two rows of `x`."""
+    signature = types.void(x, top, bottom, out, taps, at, count)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        p, _, end = loop(builder, args[6], v.lanes, "row")
+        rest = builder.sub(args[6], p)
+        inside, bits = _pairs(v, rest), v.below(rest)
+        met = []
+        for start in args[1:3]:
+            row = v.at(v.pointer(0), start, p, p)
+            halves = [v.load_where(b, v.at(row, i * v.lanes)) for i, b in enumerate(inside)]
+            met += [_shuffle(v, *halves, range(i, 2 * v.lanes, 2)) for i in range(2)]
+        numbers = ir.VectorType(I8, v.lanes)
+        best, chosen = met[0], ir.Constant(numbers, [0] * v.lanes)
+        for tap, value in enumerate(met[1:], 1):
+            # larger, or nan
+            better = builder.or_(
+                builder.fcmp_ordered(">", value, best), builder.fcmp_unordered("uno", value, value)
+            )
+            best = builder.select(better, value, best)
+            chosen = builder.select(better, ir.Constant(numbers, [tap] * v.lanes), chosen)
+        v.store_where(bits, best, v.at(v.pointer(3), args[5], p))
+        v.store_where(bits, chosen, v.at(v.pointer(4), args[5], p))
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def _max_input_row(typing: Any, g: Any, taps: Any, at: Any, count: Any, out: Any, top: Any, bottom: Any) -> Any:
+    """Write two rows of `out` of which `count` pairs had the maxima that `g` arrives at."""
+    signature = types.void(g, taps, at, count, out, top, bottom)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        p, _, end = loop(builder, args[3], v.lanes, "row")
+        rest = builder.sub(args[3], p)
+        inside, bits = _pairs(v, rest), v.below(rest)
+        made = v.load_where(bits, v.at(v.pointer(0), args[2], p))
+        numbers = ir.VectorType(I8, v.lanes)
+        chosen = v.load_where(bits, v.at(v.pointer(1), args[2], p), numbers)
+        parts = []
+        for tap in range(4):
+            here = builder.icmp_signed("==", chosen, ir.Constant(numbers, [tap] * v.lanes))
+            parts.append(builder.select(here, made, v.zero))
+        for start, (left, right) in zip(args[5:7], (parts[:2], parts[2:]), strict=True):
+            row = v.at(v.pointer(4), start, p, p)
+            places = [i // 2 + i % 2 * v.lanes for i in range(2 * v.lanes)]
+            for i, b in enumerate(inside):
+                half = _shuffle(v, left, right, places[i * v.lanes : (i + 1) * v.lanes])
+                v.store_where(b, half, v.at(row, i * v.lanes))
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
 @jit
-def _max_2x2(x, out, taps, first, last):
+def _max_2x2(x, out, taps, height, width, first, last):
     """Windows of 2 x 2 that do not overlap, in C order."""
+    rows, columns = height // 2, width // 2
     for a in range(first, last):
-        for y in range(out.shape[1]):
-            top, bottom = x[a, 2 * y, :, 0], x[a, 2 * y + 1, :, 0]
-            row, chosen = out[a, y, :, 0], taps[a, y, :, 0]
-            for i in range(len(row)):
-                best, tap = top[2 * i], np.uint8(0)
-                v = top[2 * i + 1]
-                better = (v > best) | (v != v)
-                best, tap = (v if better else best), (np.uint8(1) if better else tap)
-                v = bottom[2 * i]
-                better = (v > best) | (v != v)
-                best, tap = (v if better else best), (np.uint8(2) if better else tap)
-                v = bottom[2 * i + 1]
-                better = (v > best) | (v != v)
-                row[i], chosen[i] = (v if better else best), (np.uint8(3) if better else tap)
+        for y in range(rows):
+            top = (a * height + 2 * y) * width
+            _max_row(x, top, top + width, out, taps, (a * rows + y) * columns, columns)
+
+
+@jit
+def _max_input_2x2(g, taps, dx, height, width, first, last):
+    rows, columns = height // 2, width // 2
+    for a in range(first, last):
+        dx[(a * height + 2 * rows) * width : (a + 1) * height * width] = 0
+        for y in range(rows):
+            top = (a * height + 2 * y) * width
+            _max_input_row(g, taps, (a * rows + y) * columns, columns, dx, top, top + width)
+            if width % 2:
+                dx[top + width - 1] = dx[top + 2 * width - 1] = 0
 
 
 @jit
@@ -65,26 +142,6 @@ def _max(x, out, taps, window, first, last):
                             better = (met[b] >= best[b]) | ((met[b] != met[b]) & (best[b] == best[b]))
                             best[b] = met[b] if better else best[b]
                             chosen[b] = number if better else chosen[b]
-
-
-@jit
-def _max_input_2x2(g, taps, dx, first, last):
-    odd_rows, odd_columns = dx.shape[1] > 2 * g.shape[1], dx.shape[2] > 2 * g.shape[2]
-    zero = g.dtype.type(0)
-    for a in range(first, last):
-        if odd_rows:
-            dx[a, -1] = 0
-        for y in range(g.shape[1]):
-            top, bottom = dx[a, 2 * y, :, 0], dx[a, 2 * y + 1, :, 0]
-            row, chosen = g[a, y, :, 0], taps[a, y, :, 0]
-            for i in range(len(row)):
-                top[2 * i] = row[i] if chosen[i] == 0 else zero
-                top[2 * i + 1] = row[i] if chosen[i] == 1 else zero
-                bottom[2 * i] = row[i] if chosen[i] == 2 else zero
-                bottom[2 * i + 1] = row[i] if chosen[i] == 3 else zero
-            if odd_columns:
-                top[-1] = 0
-                bottom[-1] = 0
 
 
 @jit
@@ -203,9 +260,10 @@ def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
     last, numbers, shape = _channels_last(x, window), _numbers(window), window.output_shape(x.shape)
     out, taps = _empty(shape, x.dtype, last), _empty(shape, np.uint8, last)
     args = [_four(a, window, last) for a in (x, out, taps)]
-    cost = x.size / len(args[0]) * 0.3
+    cost = x.size / len(args[0]) * 0.2
     if _is_2x2(numbers, last) and not window.ceil_mode:
-        share(len(args[0]), cost, lambda part, first, end: _max_2x2(*args, first, end))
+        flat = *[a.reshape(-1) for a in args], *x.shape[-2:]
+        share(len(args[0]), cost, lambda part, first, end: _max_2x2(*flat, first, end))
     else:
         share(len(args[0]), cost, lambda part, first, end: _max(*args, numbers, first, end))
     return out, taps
@@ -217,9 +275,10 @@ def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: 
     last, numbers = _channels_last(taps, window), _numbers(window)
     dx = _empty(input_shape, g.dtype, last)
     args = [_four(a, window, last) for a in (g, taps, dx)]
-    cost = dx.size / len(args[0]) * 0.3
+    cost = dx.size / len(args[0]) * 0.2
     if _is_2x2(numbers, last) and not window.ceil_mode:
-        share(len(args[0]), cost, lambda part, first, end: _max_input_2x2(*args, first, end))
+        flat = *[a.reshape(-1) for a in args], *input_shape[-2:]
+        share(len(args[0]), cost, lambda part, first, end: _max_input_2x2(*flat, first, end))
     else:
         share(len(args[0]), cost, lambda part, first, end: _max_input(*args, numbers, first, end))
     return dx
