@@ -37,6 +37,10 @@ from .dtypes import (
     set_default_dtype as set_default_dtype,
     uint8 as uint8,
 )
+from .kernels.threads import (
+    get_num_threads as get_num_threads,
+    set_num_threads as set_num_threads,
+)
 from .ops.activation import (
     hardshrink as hardshrink,
     log_softmax as log_softmax,
