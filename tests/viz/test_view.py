@@ -17,7 +17,7 @@ from hypothesis import assume, given, strategies as st
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz import Snapshot, View, graph, svg, trace
-from tinygrad_cnn.viz.labels import within
+from tinygrad_cnn.viz.labels import duration, within
 from tinygrad_cnn.viz.mermaid import flowchart
 from tinygrad_cnn.viz.theme import THEMES
 
@@ -424,6 +424,14 @@ def test_colour_of_time():
     assert "time in backward" in source
     assert "without colour: no time is known here" in view.notes
     assert not any("×" in label for label in timed(net(Block(), Block())).view(color="time").labels)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(2e-7, "0.2 µs"), (1.5e-6, "1.5 µs"), (0.0123, "12.3 ms"), (3.0, "3 s"), (4321.0, "4,321 s")],
+)
+def test_times_in_words(seconds, words):
+    assert duration(seconds) == words
 
 
 def test_direction():

@@ -91,9 +91,11 @@ def size(count: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time as in ``1.5 ms``."""
+    if seconds >= 100:
+        return f"{seconds:,.0f} s"
     for unit in ("s", "ms"):
         if seconds >= 1:
-            return f"{seconds:,.3g} {unit}"
+            return f"{seconds:.3g} {unit}"
         seconds *= 1000
     return f"{seconds:.3g} µs"
 

@@ -223,12 +223,11 @@ class _Layout:
         else:
             group.width = max(width, label)
         right, down = (group.width - width) / 2 - left, (group.height - height) / 2
-        for item, across in x.items():
-            top, bottom = spans[row_of[item]]
-            middle = (top + bottom) / 2
-            if any(other[0] == "frame" for other in rows[row_of[item]]):
-                middle = top + sizes[item][1] / 2
-            group.places[item] = (across + right, middle + down)
+        for row, (top, bottom) in zip(rows, spans, strict=True):
+            from_top = any(item[0] == "frame" for item in row)
+            for item in row:
+                y = top + sizes[item][1] / 2 if from_top else (top + bottom) / 2
+                group.places[item] = (x[item] + right, y + down)
         for number, chain in chains.items():
             bends: list[Point] = []
             for item in chain:

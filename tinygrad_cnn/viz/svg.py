@@ -17,6 +17,7 @@ _SIZE, _SMALL = 11.0, 9.0
 _LINE = 1.2  # of the font's size
 _MARGIN = 12.0
 _ARROW = 7.0
+_SOLID = 100.0  # how much it matters that a label hides no box or text; no line: 1
 
 
 def draw(view: View) -> str:
@@ -58,8 +59,7 @@ class _Drawing:
 
     def text(self) -> str:
         """Return the whole drawing; of what overlaps, the later is above."""
-        body = [*self._edges(), *self._boxes()]
-        body[:0] = self._frames()
+        body = [*self._frames(), *self._edges(), *self._words(), *self._boxes()]
         legend, (right, below) = self._legend()
         notes = printable(" · ".join(self.view.notes))
         width, height = max(self.placed.width, right), max(self.placed.height, below)
@@ -121,15 +121,11 @@ class _Drawing:
         wide = max(text_width(words, _SMALL) for words, _ in rows[scale:]) + (10 if scale else 30)
         if scale:
             wide = max(wide, text_width(rows[0][0], _SMALL) / (len(rows) - 1))
-        left, top = self.placed.width + 24, 0.0
+        left = top = 0.0
         if self.sideways:
-            left, top = 0.0, self.placed.height + 16
-        else:  # beside what there is at the top
-            tall = 50.0 if scale else 26.0 * len(rows)
-            parts = [_around(p, self.sizes[i]) for i, p in self.placed.boxes.items()]
-            parts += [(x, y, x + w, y + h) for x, y, w, h in self.placed.frames.values()]
-            parts += [(x, y, x, y) for points in self.placed.edges for x, y in points]
-            left = max(part[2] for part in parts if part[1] < tall) + 24
+            top = self.placed.height + 16
+        else:
+            left = self._right(50.0 if scale else 26.0 * len(rows)) + 24
         body: list[str] = []
         right = below = 0.0
         for i, (words, style) in enumerate(rows):
@@ -144,18 +140,25 @@ class _Drawing:
             right, below = max(right, left + x + width), max(below, top + y + 20)
         return body, (right, below)
 
+    def _right(self, below: float) -> float:
+        """Return where the part of the drawing ends that is above a height."""
+        parts = [(y, x + width) for x, y, width, _ in self.placed.frames.values()]
+        for i, (x, y) in self.placed.boxes.items():
+            width, height = self.sizes[i]
+            parts.append((y - height / 2, x + width / 2))
+        for points in self.placed.edges:
+            for (x0, y0), (x1, y1) in pairwise(points):
+                parts.append((min(y0, y1), max(x0, x1)))
+        return max(right for top, right in parts if top < below)
+
     # -- edges and frames ----------------------------------------------------------------------
 
     def _edges(self) -> Iterator[str]:
-        """Yield the arrows, and then the shapes beside them."""
-        for i, middle in self.placed.boxes.items():
-            self.taken.add(*_around(middle, self.sizes[i]), 100)
         for edge, points in zip(self.view.edges, self.placed.edges, strict=True):
             color, width = edge_mark(self.view, edge) or (self.theme.line, 1)
             path, arrow = self._path(points)
             yield f'<path d="{path}" fill="none" stroke="{color}" stroke-width="{width}"/>'
             yield f'<path d="{arrow}" fill="{color}"/>'
-        yield from self._words()
 
     def _path(self, points: list[Point]) -> tuple[str, str]:
         """Return the line through points, and the arrow at its end."""
@@ -212,9 +215,10 @@ class _Drawing:
             yield _rectangle(left, top, width, height, 8, paint)
 
     def _words(self) -> Iterator[str]:
-        """Yield the labels of frames and edges where there is place; lines end before them."""
-        paper = self.theme.paper
-        yield f'<g stroke="{paper}" stroke-width="3" stroke-linejoin="round" paint-order="stroke">'
+        """Yield the labels of frames and edges, where there is place."""
+        for i, (x, y) in self.placed.boxes.items():
+            w, h = self.sizes[i]
+            self.taken.add(x - w / 2, y - h / 2, x + w / 2, y + h / 2, _SOLID)
         for number, (left, top, width, height) in self.placed.frames.items():
             for x, y, w, h in (
                 (left, top, width, 0.0),
@@ -225,13 +229,13 @@ class _Drawing:
                 self.taken.add(x, y, x + w, y + h)
             label = printable(self.view.labels[number])
             ends = (left + 7, "start"), (left + width - 7, "end")
-            yield self._free(label, [((x, top + 13), anchor) for x, anchor in ends], _SMALL + 1)
+            places = [((x, top + 13), anchor) for x, anchor in ends]
+            yield from self._free(label, places, _SMALL + 1)
         entering = Counter(edge.head for edge in self.view.edges)
         for number, (one, other) in enumerate(self.placed.labels):
             if label := self.shapes[number]:
                 shared = entering[self.view.edges[number].head] > 1
-                yield self._free(label, self._beside(one, other, shared), _SMALL)
-        yield "</g>"
+                yield from self._free(label, self._beside(one, other, shared), _SMALL)
 
     def _beside(self, one: Point, other: Point, shared: bool) -> list[tuple[Point, str]]:
         """Return where a label can stand beside an edge, the best place first.
@@ -260,8 +264,8 @@ class _Drawing:
                 places += [((x + 4, y + 3), "start"), ((x - 4, y + 3), "end")]
         return places
 
-    def _free(self, label: str, places: list[tuple[Point, str]], size: float) -> str:
-        """Return a text at the first place that is free, or at the one that hides least."""
+    def _free(self, label: str, places: list[tuple[Point, str]], size: float) -> Iterator[str]:
+        """Yield a text at the first place that is free, or at the one that hides least."""
         wide = text_width(label, size)
         rectangles = []
         for (x, y), anchor in places:
@@ -269,8 +273,13 @@ class _Drawing:
             rectangles.append((left, y - 0.8 * size, left + wide, y + 0.2 * size))
         costs = [self.taken.cost(*rectangle) for rectangle in rectangles]
         best = costs.index(min(costs))
-        self.taken.add(*rectangles[best], 100)
-        return self._text(label, *places[best][:1], size, places[best][1])
+        left, top, right, bottom = rectangles[best]
+        self.taken.add(left, top, right, bottom, _SOLID)
+        if costs[best]:  # a line ends before the text, and goes on after it
+            paint = f'fill="{self.theme.paper}"'
+            yield _rectangle(left - 2, top - 1, right - left + 4, bottom - top + 2, 0, paint)
+        at, anchor = places[best]
+        yield self._text(label, at, size, anchor)
 
     def _text(self, text: str, at: Point, size: float, anchor: str, color: str = "") -> str:
         return (
@@ -309,11 +318,6 @@ class _Taken:
         for column in range(int(left // self._SIDE), int(right // self._SIDE) + 1):
             for row in range(int(top // self._SIDE), int(bottom // self._SIDE) + 1):
                 yield column, row
-
-
-def _around(middle: Point, size: Point) -> tuple[float, float, float, float]:
-    (x, y), (width, height) = middle, size
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
 def _rectangle(
