@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.kernels import relu as kernel
 from tinygrad_cnn.random import default_generator
 
 from . import joining, shape
@@ -28,11 +29,11 @@ def relu(input: Array) -> Any:
     >>> tg.relu(tg.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return np.maximum(input, 0)
+    return kernel.relu(input)
 
 
 @relu.gradient("input")
-def _(g, out): return where(out <= 0, 0, g)
+def _(g, out): return relu_input(g, out)
 
 
 relu.onnx("Relu")
@@ -40,6 +41,22 @@ relu.onnx("Relu")
 
 @relu.samples
 def _(draw): return (draw.array(draw.shape(), avoid=[0]),)
+
+
+@op(constant=("result",))
+def relu_input(cotangent: Array, result: Array) -> Any:
+    """Return the gradient of `relu` with respect to its input, given its result."""
+    return kernel.relu_input(cotangent, result)
+
+
+@relu_input.gradient("cotangent")
+def _(g, result): return relu_input(g, result)
+
+
+@relu_input.samples
+def _(draw):
+    shape = draw.shape()
+    return draw.array(shape), draw.array(shape, avoid=[0])
 
 
 @op(promote="float", formula="x > 0 ? x : a x")

@@ -38,7 +38,7 @@ def _run(
     if isinstance(plan, planes.Plan):
         out = np.empty((n, o, *_three(tuple(size))), x.dtype)
         bias = np.empty(0, x.dtype) if bias is None else plain(bias)
-        rest = bias, out, plan.parts, plan.layout, taken, groups
+        rest = bias, out.reshape(-1), out.shape[2:], o // groups, plan.parts, plan.layout, taken, groups
         share(n, plan.cost, lambda part, first, last: planes.convolve(*common, *rest, first, last))
         return out.reshape(shape)
     out = np.empty((n, *size, o), x.dtype)

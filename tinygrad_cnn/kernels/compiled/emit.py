@@ -63,12 +63,8 @@ class Vectors:
 
     def below(self, count: Any) -> Any:
         """Return a vector of bits, set where the lane's number is less than `count`."""
-        numbers = ir.VectorType(I64, self.lanes)
-        undefined = ir.Constant(numbers, ir.Undefined)
-        one = self.builder.insert_element(undefined, count, ir.Constant(I32, 0))
-        same = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
-        counts = self.builder.shuffle_vector(one, undefined, same)
-        return self.builder.icmp_signed("<", ir.Constant(numbers, list(range(self.lanes))), counts)
+        numbers = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", numbers, self.filled(count))
 
     def load_where(self, bits: Any, pointer: Any, kind: Any = None) -> Any:
         """Return a vector of which only these lanes are read, and the others are 0."""
@@ -97,10 +93,13 @@ class Vectors:
 
     def spread(self, pointer: Any) -> Any:
         """Return a vector of the number at `pointer`."""
-        undefined = ir.Constant(self.type, ir.Undefined)
-        one = self.builder.insert_element(
-            undefined, self.builder.load(pointer), ir.Constant(I32, 0)
-        )
+        return self.filled(self.builder.load(pointer))
+
+    def filled(self, number: Any) -> Any:
+        """Return a vector of this number."""
+        kind = ir.VectorType(number.type, self.lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        one = self.builder.insert_element(undefined, number, ir.Constant(I32, 0))
         zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
         return self.builder.shuffle_vector(one, undefined, zeros)
 

@@ -34,7 +34,9 @@ POSITIONS = 8 if WIDE else 5
 """Output positions of a block, and taps of one in the transpose in the weight."""
 
 
-def _lanes(vectors: int) -> Any:
+def _lanes(vectors: int, unrolled: int) -> Any:
+    """Return the innermost loop for so many vectors of channels, and taps in each round."""
+
     @intrinsic
     def lanes(typing: Any, image: Any, at: Any, offsets: Any, first: Any, count: Any, weight: Any,
               begin: Any, where: Any, put: Any, q: Any, last: Any, out: Any, base: Any, bias: Any,
@@ -56,16 +58,22 @@ def _lanes(vectors: int) -> Any:
                 inputs.append(v.at(images, builder.load(v.at(v.pointer(7), place))))
                 targets.append(v.at(outs, builder.load(v.at(v.pointer(8), place))))
             starts = [v.load(v.at(biases, i * v.lanes)) for i in range(vectors)]
-            t, state, end = loop(builder, args[4], 1, "taps")
+            t, state, end = loop(builder, args[4], unrolled, "taps")
             sums = [state(start) for _ in range(POSITIONS) for start in starts]
-            step = builder.load(v.at(offset, t))
-            column = v.at(weights, builder.mul(t, ir.Constant(I64, vectors * v.lanes)))
-            factors = [v.load(v.at(column, i * v.lanes)) for i in range(vectors)]
+            sums += [state(v.zero) for _ in range((unrolled - 1) * len(sums))]
             made = []
-            for p, pointer in enumerate(inputs):
-                met = v.spread(v.at(pointer, step))
-                made += [v.fma(met, f, sums[p * vectors + i]) for i, f in enumerate(factors)]
+            for u in range(unrolled):
+                step = builder.load(v.at(offset, t, u))
+                column = v.at(weights, builder.mul(t, ir.Constant(I64, vectors * v.lanes)))
+                column = v.at(column, u * vectors * v.lanes)
+                factors = [v.load(v.at(column, i * v.lanes)) for i in range(vectors)]
+                for pointer in inputs:
+                    met = v.spread(v.at(pointer, step))
+                    made += [v.fma(met, factor, sums[len(made) + i]) for i, factor in enumerate(factors)]
             end(made)
+            half = len(made) // unrolled
+            if unrolled == 2:
+                made = [v.add(a, b) for a, b in zip(made[:half], made[half:], strict=True)]
             for p, target in enumerate(targets):
                 for i in range(vectors):
                     v.store(made[p * vectors + i], v.at(target, i * v.lanes))
@@ -113,7 +121,7 @@ def _lanes_weight(vectors: int) -> Any:
     return lanes_weight
 
 
-_one, _two = _lanes(1), _lanes(2)
+_one, _pair, _two = _lanes(1, 1), _lanes(1, 2), _lanes(2, 1)
 _one_weight, _two_weight = _lanes_weight(1), _lanes_weight(2)
 
 
@@ -162,6 +170,9 @@ def convolve(x, strides, size, offsets, weight, bias, where, put, parts, out, sh
                             for i in range(q, min(q + POSITIONS, table + count)):
                                 for k in range(block):
                                     out[base + put[i] + k] = bias[group * made + o + k]
+                        elif block * x.itemsize == VECTOR and taps % 2 == 0:
+                            _pair(image, at, offsets, tap, taps, weight, weights, where, put, q,
+                                  table + count - 1, out, base, bias, group * made + o)  # fmt: skip
                         elif block * x.itemsize == VECTOR:
                             _one(image, at, offsets, tap, taps, weight, weights, where, put, q,
                                  table + count - 1, out, base, bias, group * made + o)  # fmt: skip

@@ -127,6 +127,24 @@ def _correlate_weight(typing: Any, g: Any, at: Any, row: Any, planes: Any, start
     return signature, emit
 
 
+@intrinsic
+def _copy(typing: Any, x: Any, at: Any, out: Any, to: Any, count: Any, shift: Any) -> Any:
+    """Write ``x[at + i] + shift`` to ``out[to + i]`` for i < count."""
+    signature = types.void(x, at, out, to, count, shift)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        added = v.filled(args[5])
+        p, _, end = loop(builder, args[4], v.lanes, "row")
+        bits = v.below(builder.sub(args[4], p))
+        row = v.load_where(bits, v.at(v.pointer(0), args[1], p))
+        v.store_where(bits, v.add(row, added), v.at(v.pointer(2), args[3], p))
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
 # -- the loops around them ---------------------------------------------------------------------
 
 
@@ -139,33 +157,32 @@ def _divide(n, by):
 def _fill(x, at, strides, size, count, planes, start, layout):
     """Copy channels of an image to their planes; what is padding there stays as it is."""
     sd, sh, sw, pd, ph, pw, depth, height, width, channel = layout
+    zero = x.dtype.type(0)
     for c in range(count):
         for z in range(size[0]):
             zs, z_phase = _divide(z + pd, sd)
             for y in range(size[1]):
                 ys, y_phase = _divide(y + ph, sh)
                 line = ((z_phase * sh + y_phase) * sw * depth + zs) * height + ys
-                row = x[at + c * strides[1] + z * strides[2] + y * strides[3] :]
+                begin = at + c * strides[1] + z * strides[2] + y * strides[3]
                 to = start + c * channel + line * width
-                if sw == 1:
-                    plane = planes[to + pw : to + pw + size[2]]
-                    if strides[4] == 1:
-                        for i in range(size[2]):
-                            plane[i] = row[i]
-                    else:
-                        for i in range(size[2]):
-                            plane[i] = row[i * strides[4]]
+                if sw == 1 and strides[4] == 1:
+                    _copy(x, begin, planes, to + pw, size[2], zero)
+                elif sw == 1:
+                    row, plane = x[begin:], planes[to + pw : to + pw + size[2]]
+                    for i in range(size[2]):
+                        plane[i] = row[i * strides[4]]
                 else:
+                    row = x[begin:]
                     for i in range(size[2]):
                         xs = i + pw
                         planes[to + xs % sw * depth * height * width + xs // sw] = row[i * strides[4]]
 
 
 @jit
-def convolve(x, strides, size, offsets, weight, bias, out, parts, layout, taken, groups, first, last):  # fmt: skip
+def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts, layout, taken, groups, first, last):  # fmt: skip
     """Fill the images from first to last of `out`; each of `parts` is a phase of its positions."""
     channel, height, width = layout[9], layout[7], layout[8]
-    made = out.shape[1] // groups
     blocks = (made + BLOCK - 1) // BLOCK
     longest = 0
     for part in range(len(parts)):
@@ -193,14 +210,14 @@ def convolve(x, strides, size, offsets, weight, bias, out, parts, layout, taken,
                         for z in range(depth):
                             for y in range(rows):
                                 p = b * length + (z * height + y) * width
-                                made_row = sums[p : p + columns]
-                                row = out[n, o, z0 + z * sd, y0 + y * sh, x0:]
+                                zo, yo = z0 + z * sd, y0 + y * sh
+                                to = (((n * groups * made + o) * size_out[0] + zo) * size_out[1] + yo) * size_out[2] + x0
                                 if sw == 1:
-                                    for i in range(columns):
-                                        row[i] = made_row[i] + shift
+                                    _copy(sums, p, out, to, columns, shift)
                                 else:
+                                    row = out[to:]
                                     for i in range(columns):
-                                        row[i * sw] = made_row[i] + shift
+                                        row[i * sw] = sums[p + i] + shift
 
 
 @jit

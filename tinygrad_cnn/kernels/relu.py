@@ -1,0 +1,20 @@
+"""The rectifier and its gradient, in one pass each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .dispatch import compiled
+from .mask import keep
+
+
+@compiled
+def relu(x: np.ndarray) -> np.ndarray:
+    """Return the larger of `x` and 0; nan stays."""
+    return np.maximum(x, 0)
+
+
+@compiled
+def relu_input(g: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Return 0 where `out` is not positive, and `g` elsewhere, where `out` is nan too."""
+    return keep(np.logical_not(out <= 0), g)
