@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -215,6 +216,36 @@ def test_agrees_with_pytorch(kind, formula, options, dtype):
         if kind is optim.NAdam:
             rtol = max(rtol, 1e-7)  # PyTorch keeps its product of momenta in float32
         np.testing.assert_allclose(got, expected, rtol=rtol, atol=rtol * 1e-2)
+
+
+@pytest.mark.parametrize(("kind", "formula", "options"), CASES, ids=IDS)
+def test_large_parameters_are_updated_piece_by_piece(kind, formula, options):
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=3 * 2**16 + 5), rng.normal(size=(2, 3 * 2**16 + 5))
+    large = tg.tensor(start, requires_grad=True)
+    strided = tg.Tensor(np.stack([start, start], axis=1)[:, 0], requires_grad=True)
+    indices = [0, 2**16, 3 * 2**16 + 4]
+    small = tg.tensor(start[indices], requires_grad=True)
+    optimizer = kind([large, strided, small], **options)
+    for gradient in gradients:
+        large.grad = strided.grad = tg.tensor(gradient)
+        small.grad = tg.tensor(gradient[indices])
+        optimizer.step()
+    np.testing.assert_allclose(large.data[indices], small.data, rtol=1e-12)
+    np.testing.assert_allclose(large.data, strided.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "formula", "options"), CASES, ids=IDS)
+def test_a_step_needs_no_memory_of_the_parameters_size(kind, formula, options):
+    w = tg.ones(2**20, requires_grad=True)
+    w.grad = tg.ones(2**20)
+    optimizer = kind([w], **options)
+    optimizer.step()  # makes the state
+    tracemalloc.start()
+    optimizer.step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < w.data.nbytes / 2
 
 
 KINDS = list(dict.fromkeys(kind for kind, _, _ in CASES))

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, blocks, decayed
 
 
 class Adam(Optimizer):
@@ -86,36 +86,32 @@ class Adam(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
+        names = ["exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * bool(group["amsgrad"])]
         if not state:
             state["step"] = 0
-            for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]:
-                state[name] = Tensor(np.zeros_like(param))
+            state.update((name, Tensor(np.zeros_like(param))) for name in names)
         state["step"] += 1
         beta1, beta2 = group["betas"]
-        mean, square = state["exp_avg"].data, state["exp_avg_sq"].data
-        if group["weight_decay"]:
-            if group["decoupled_weight_decay"]:
-                param *= 1 - group["lr"] * group["weight_decay"]
-            else:
-                grad = grad + group["weight_decay"] * param
-        scratch = np.multiply(grad, 1 - beta1, out=np.empty_like(param))
-        mean *= beta1
-        mean += scratch
-        np.multiply(grad, grad, out=scratch)
-        scratch *= 1 - beta2
-        square *= beta2
-        square += scratch
-        if group["amsgrad"]:
-            largest = state["max_exp_avg_sq"].data
-            np.maximum(largest, square, out=largest)
-            square = largest
+        # -lr m' / (sqrt(v') + eps), times sqrt(1 - beta2^t) above and below
         root = math.sqrt(1 - beta2 ** state["step"])
-        np.sqrt(square, out=scratch)
-        scratch /= root
-        scratch += group["eps"]
-        np.divide(mean, scratch, out=scratch)
-        scratch *= group["lr"] / (1 - beta1 ** state["step"])
-        param -= scratch
+        rate, eps = group["lr"] * root / (1 - beta1 ** state["step"]), group["eps"] * root
+        averages = [state[name]._data for name in names]
+        for p, g, mean, square, *largest, scratch in blocks(param, grad, *averages):
+            g = decayed(p, g, group)
+            np.multiply(g, 1 - beta1, out=scratch)
+            mean *= beta1
+            mean += scratch
+            np.multiply(g, g, out=scratch)
+            scratch *= 1 - beta2
+            square *= beta2
+            square += scratch
+            for most in largest:
+                square = np.maximum(most, square, out=most)
+            np.sqrt(square, out=scratch)
+            scratch += eps
+            np.divide(mean, scratch, out=scratch)
+            scratch *= rate
+            p -= scratch
 
 
 class AdamW(Adam):

@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, blocks, decayed
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 
-def _begin(state: dict[str, Any], param: np.ndarray, *names: str) -> None:
-    """Count a step; before the first, set the named entries of `state` to zeros."""
+def _begun(
+    param: np.ndarray, grad: np.ndarray, state: dict[str, Any], *names: str
+) -> Iterable[Sequence[np.ndarray]]:
+    """Count a step; return the `blocks` of parameter, gradient and the named entries of `state`.
+
+    Before the first step, these are set to zeros.
+    """
     if not state:
         state["step"] = 0
-        for name in names:
-            state[name] = Tensor(np.zeros_like(param))
+        state.update((name, Tensor(np.zeros_like(param))) for name in names)
     state["step"] += 1
+    return blocks(param, grad, *[state[name]._data for name in names])
 
 
-def _mix(average: np.ndarray, value: np.ndarray, decay: float) -> None:
+def _mix(average: np.ndarray, value: np.ndarray, decay: float, scratch: np.ndarray) -> None:
     """Move a running average towards `value`, in place."""
     average *= decay
-    average += (1 - decay) * value
+    average += np.multiply(value, 1 - decay, out=scratch)
 
 
-def _decayed(param: np.ndarray, grad: np.ndarray, group: dict[str, Any]) -> np.ndarray:
-    """Return the gradient with weight decay, or shrink `param` where it is decoupled."""
-    decay = group["weight_decay"]
-    if not decay:
-        return grad
-    if group.get("decoupled_weight_decay"):
-        param *= 1 - group["lr"] * decay
-        return grad
-    return grad + decay * param
+def _mix_square(average: np.ndarray, value: np.ndarray, decay: float, scratch: np.ndarray) -> None:
+    """Move a running average towards the square of `value`, in place."""
+    np.multiply(value, value, out=scratch)
+    _mix(average, scratch, decay, scratch)
 
 
 class RMSprop(Optimizer):
@@ -105,24 +105,26 @@ class RMSprop(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
+        momentum, alpha = group["momentum"], group["alpha"]
         names = ["square_avg"]
-        names += ["momentum_buffer"] if group["momentum"] else []
+        names += ["momentum_buffer"] if momentum else []
         names += ["grad_avg"] if group["centered"] else []
-        _begin(state, param, *names)
-        grad = _decayed(param, grad, group)
-        square = state["square_avg"].data
-        _mix(square, grad * grad, group["alpha"])
-        if group["centered"]:
-            mean = state["grad_avg"].data
-            _mix(mean, grad, group["alpha"])
-            square = square - mean * mean
-        step = grad / (np.sqrt(square) + group["eps"])
-        if group["momentum"]:
-            buffer = state["momentum_buffer"].data
-            buffer *= group["momentum"]
-            buffer += step
-            step = buffer
-        param -= group["lr"] * step
+        for p, g, square, *rest, scratch in _begun(param, grad, state, *names):
+            g = decayed(p, g, group)
+            _mix_square(square, g, alpha, scratch)
+            if group["centered"]:
+                mean = rest[-1]
+                _mix(mean, g, alpha, scratch)
+                np.multiply(mean, mean, out=scratch)
+                square = np.subtract(square, scratch, out=scratch)
+            np.sqrt(square, out=scratch)
+            scratch += group["eps"]
+            step = np.divide(g, scratch, out=scratch)
+            if momentum:
+                step = rest[0]
+                step *= momentum
+                step += scratch
+            p -= np.multiply(step, group["lr"], out=scratch)
 
 
 class Adagrad(Optimizer):
@@ -191,11 +193,14 @@ class Adagrad(Optimizer):
             start = np.full_like(param, group["initial_accumulator_value"])
             state.update(step=0, sum=Tensor(start))
         rate = group["lr"] / (1 + state["step"] * group["lr_decay"])
-        state["step"] += 1
-        grad = _decayed(param, grad, group)
-        total = state["sum"].data
-        total += grad * grad
-        param -= rate * grad / (np.sqrt(total) + group["eps"])
+        for p, g, total, scratch in _begun(param, grad, state, "sum"):
+            g = decayed(p, g, group)
+            total += np.multiply(g, g, out=scratch)
+            np.sqrt(total, out=scratch)
+            scratch += group["eps"]
+            np.divide(g, scratch, out=scratch)
+            scratch *= rate
+            p -= scratch
 
 
 class Adadelta(Optimizer):
@@ -262,13 +267,15 @@ class Adadelta(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
-        _begin(state, param, "square_avg", "acc_delta")
-        grad = _decayed(param, grad, group)
-        square, steps = state["square_avg"].data, state["acc_delta"].data
-        _mix(square, grad * grad, group["rho"])
-        step = np.sqrt(steps + group["eps"]) / np.sqrt(square + group["eps"]) * grad
-        _mix(steps, step * step, group["rho"])
-        param -= group["lr"] * step
+        rho, eps = group["rho"], group["eps"]
+        for p, g, square, steps, scratch in _begun(param, grad, state, "square_avg", "acc_delta"):
+            g = decayed(p, g, group)
+            _mix_square(square, g, rho, scratch)
+            step = np.sqrt(steps + eps)
+            step /= np.sqrt(np.add(square, eps, out=scratch), out=scratch)
+            step *= g
+            _mix_square(steps, step, rho, scratch)
+            p -= np.multiply(step, group["lr"], out=scratch)
 
 
 class Adamax(Optimizer):
@@ -329,13 +336,17 @@ class Adamax(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
-        _begin(state, param, "exp_avg", "exp_inf")
-        grad = _decayed(param, grad, group)
         beta1, beta2 = group["betas"]
-        mean, largest = state["exp_avg"].data, state["exp_inf"].data
-        _mix(mean, grad, beta1)
-        np.maximum(beta2 * largest, np.abs(grad) + group["eps"], out=largest)
-        param -= group["lr"] / (1 - beta1 ** state["step"]) * mean / largest
+        for p, g, mean, largest, scratch in _begun(param, grad, state, "exp_avg", "exp_inf"):
+            g = decayed(p, g, group)
+            _mix(mean, g, beta1, scratch)
+            np.abs(g, out=scratch)
+            scratch += group["eps"]
+            largest *= beta2
+            np.maximum(largest, scratch, out=largest)
+            np.divide(mean, largest, out=scratch)
+            scratch *= group["lr"] / (1 - beta1 ** state["step"])
+            p -= scratch
 
 
 class NAdam(Optimizer):
@@ -401,20 +412,23 @@ class NAdam(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
-        _begin(state, param, "exp_avg", "exp_avg_sq")
-        grad = _decayed(param, grad, group)
+        pieces = _begun(param, grad, state, "exp_avg", "exp_avg_sq")
         beta1, beta2 = group["betas"]
         t, lr = state["step"], group["lr"]
         momentum, following = (
             beta1 * (1 - 0.5 * 0.96 ** (i * group["momentum_decay"])) for i in (t, t + 1)
         )
         product = state["mu_product"] = state.get("mu_product", 1.0) * momentum
-        mean, square = state["exp_avg"].data, state["exp_avg_sq"].data
-        _mix(mean, grad, beta1)
-        _mix(square, grad * grad, beta2)
-        root = np.sqrt(square / (1 - beta2**t)) + group["eps"]
-        param -= lr * (1 - momentum) / (1 - product) * grad / root
-        param -= lr * following / (1 - product * following) * mean / root
+        for p, g, mean, square, scratch in pieces:
+            g = decayed(p, g, group)
+            _mix(mean, g, beta1, scratch)
+            _mix_square(square, g, beta2, scratch)
+            np.divide(square, 1 - beta2**t, out=scratch)
+            np.sqrt(scratch, out=scratch)
+            scratch += group["eps"]
+            step = np.multiply(g, lr * (1 - momentum) / (1 - product))
+            step += mean * (lr * following / (1 - product * following))
+            p -= np.divide(step, scratch, out=scratch)
 
 
 class RAdam(Optimizer):
@@ -476,18 +490,23 @@ class RAdam(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
-        _begin(state, param, "exp_avg", "exp_avg_sq")
-        grad = _decayed(param, grad, group)
+        pieces = _begun(param, grad, state, "exp_avg", "exp_avg_sq")
         beta1, beta2 = group["betas"]
         t = state["step"]
-        mean, square = state["exp_avg"].data, state["exp_avg_sq"].data
-        _mix(mean, grad, beta1)
-        _mix(square, grad * grad, beta2)
-        step = group["lr"] / (1 - beta1**t) * mean
+        rate = group["lr"] / (1 - beta1**t)
         # the length of the simple moving average that the exponential one is like: now, at last
         last = 2 / (1 - beta2) - 1
         now = last - 2 * t * beta2**t / (1 - beta2**t)
         if now > 5:
             share = (now - 4) * (now - 2) * last / ((last - 4) * (last - 2) * now)
-            step *= math.sqrt(share * (1 - beta2**t)) / (np.sqrt(square) + group["eps"])
-        param -= step
+            rate *= math.sqrt(share * (1 - beta2**t))
+        for p, g, mean, square, scratch in pieces:
+            g = decayed(p, g, group)
+            _mix(mean, g, beta1, scratch)
+            _mix_square(square, g, beta2, scratch)
+            step = mean
+            if now > 5:
+                np.sqrt(square, out=scratch)
+                scratch += group["eps"]
+                step = np.divide(mean, scratch, out=scratch)
+            p -= np.multiply(step, rate, out=scratch)

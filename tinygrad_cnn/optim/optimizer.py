@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ _AT_LEAST_0 = {
     "initial_accumulator_value",
 }  # fmt: skip
 _ENGINE = {"foreach", "fused", "capturable", "differentiable"}
+_BLOCK = 1 << 16
+"""Elements: a few float32 arrays of this size fit the second-level cache together."""
 
 
 class Optimizer:
@@ -203,3 +205,43 @@ def _like(name: str, value: Any, param: Tensor) -> Any:
     if name in ("step", "mu_product"):  # numbers, which PyTorch keeps in tensors
         return value.item()
     return Tensor(np.array(value.data, param.dtype if value.is_floating_point() else None))
+
+
+def blocks(*arrays: np.ndarray) -> Iterable[Sequence[np.ndarray]]:
+    """Return arrays of one shape piece by piece, as views, each time with scratch memory as well.
+
+    An update makes several passes over each piece while it is in the cache, so that it passes
+    over memory once, and needs no more scratch memory than a piece.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tinygrad_cnn.optim.optimizer import blocks
+    >>> a, b = np.ones(100_000), np.ones(100_000)
+    >>> for x, y, scratch in blocks(a, b):
+    ...     x -= np.multiply(y, 0.5, out=scratch)
+    >>> float(a.sum())
+    50000.0
+    """
+    first = arrays[0]
+    if first.size <= _BLOCK or not all(array.flags.c_contiguous for array in arrays):
+        return ((*arrays, np.empty_like(first)),)
+    scratch = np.empty(_BLOCK, first.dtype)
+    flat = [array.reshape(-1) for array in arrays]
+    pieces = range(0, first.size, _BLOCK)
+    return [
+        [*[array[i : i + _BLOCK] for array in flat], scratch[: first.size - i]] for i in pieces
+    ]
+
+
+def decayed(param: np.ndarray, grad: np.ndarray, group: dict[str, Any]) -> np.ndarray:
+    """Return the gradient with weight decay, or shrink `param` where it is decoupled."""
+    decay = group["weight_decay"]
+    if not decay:
+        return grad
+    if group.get("decoupled_weight_decay"):
+        param *= 1 - group["lr"] * decay
+        return grad
+    result = np.multiply(param, decay)
+    result += grad
+    return result

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.core.tensor import Tensor
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, blocks, decayed
 
 
 class SGD(Optimizer):
@@ -83,16 +83,23 @@ class SGD(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
-        momentum = group["momentum"]
-        if group["weight_decay"]:
-            grad = grad + group["weight_decay"] * param
-        if momentum:
-            if "momentum_buffer" not in state:
-                state["momentum_buffer"] = Tensor(np.array(grad))
+        momentum, lr = group["momentum"], group["lr"]
+        if not momentum:
+            for p, g, scratch in blocks(param, grad):
+                p -= np.multiply(decayed(p, g, group), lr, out=scratch)
+            return
+        share = 1 - group["dampening"]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = Tensor(np.zeros_like(param))
+            share = 1
+        for p, g, buffer, scratch in blocks(param, grad, state["momentum_buffer"]._data):
+            g = decayed(p, g, group)
+            buffer *= momentum
+            buffer += g if share == 1 else np.multiply(g, share, out=scratch)
+            if group["nesterov"]:
+                np.multiply(buffer, momentum, out=scratch)
+                scratch += g
+                scratch *= lr
             else:
-                buffer = state["momentum_buffer"].data
-                buffer *= momentum
-                buffer += grad if group["dampening"] == 0 else (1 - group["dampening"]) * grad
-            buffer = state["momentum_buffer"].data
-            grad = grad + momentum * buffer if group["nesterov"] else buffer
-        param -= group["lr"] * grad
+                np.multiply(buffer, lr, out=scratch)
+            p -= scratch
