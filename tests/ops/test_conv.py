@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.core.op import registry
-from tinygrad_cnn.kernels import conv as kernel
+from tinygrad_cnn.kernels import conv as kernel, geometry
 from tinygrad_cnn.nn import functional as F
 from tinygrad_cnn.testing import Draw, gradcheck, gradgradcheck
 
@@ -55,13 +55,56 @@ def drawn(name, seed):
     return args, options
 
 
-@pytest.fixture(params=["bands", "columns", "small tiles"])
+WAYS = {
+    "as chosen": lambda shape, geometry: True,
+    "bands": lambda shape, geometry: geometry.groups == 1,
+    "columns": lambda shape, geometry: True,
+    "windows": lambda shape, geometry: max(geometry.dilation) == 1,
+    "depthwise": lambda shape, geometry: shape[1] == 1 and geometry.groups == shape[0],
+    "pointwise": lambda shape, geometry: (
+        geometry.groups == 1 and np.prod(shape[2:]) == 1 and not np.any(geometry.padding)
+    ),
+}
+"""For each way to compute a convolution, whether it can; otherwise it is done by columns."""
+
+
+@pytest.fixture(params=[*WAYS, "columns, small tiles", "windows, small tiles"])
 def way(request, monkeypatch):
-    """Every way to compute a convolution, whatever the shape."""
-    bands = request.param == "bands"
-    monkeypatch.setattr(kernel, "_prefers_bands", lambda w, width, g: bands and g.groups == 1)
-    if request.param == "small tiles":
-        monkeypatch.setattr(kernel, "TILE", 256)
+    """Every way to compute a convolution, wherever it can."""
+    name, _, small = request.param.partition(", ")
+    can, module = WAYS[name], getattr(kernel, name, None)
+    if module is not None:
+        choose = lambda shape, size, geometry: (
+            module if can(shape, geometry) and np.prod(shape) * np.prod(size) else kernel.columns
+        )
+        monkeypatch.setattr(kernel, "_way", choose)
+    if small:
+        monkeypatch.setattr(geometry, "TILE", 256)
+
+
+@pytest.mark.parametrize(
+    ("expected", "shape", "image", "options"),
+    [
+        ("bands", (16, 6, 5, 5), (64, 6, 14, 14), {}),
+        ("bands", (12, 12, 3, 3), (32, 12, 8, 8), {}),
+        ("windows", (32, 16, 3, 3), (32, 16, 32, 32), {}),
+        ("windows", (64, 16, 3, 3), (16, 64, 16, 16), {"groups": 4}),
+        ("windows", (32, 16, 1, 1), (32, 16, 32, 32), {"padding": 1}),
+        ("pointwise", (32, 16, 1, 1), (32, 16, 32, 32), {"stride": 2}),
+        ("depthwise", (16, 1, 3, 3), (32, 16, 32, 32), {"groups": 16}),
+        ("columns", (32, 3, 3, 3), (32, 3, 32, 32), {}),
+        ("columns", (16, 16, 3, 3), (1, 16, 20, 20), {}),
+        ("columns", (64, 4, 3, 3), (16, 64, 16, 16), {"groups": 16}),
+        ("columns", (32, 16, 3, 3), (32, 16, 32, 32), {"dilation": 2}),
+        ("columns", (4, 0, 3, 3), (2, 0, 8, 8), {}),
+    ],
+)
+def test_the_rule_that_picks_a_way(expected, shape, image, options):
+    given = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **options}
+    pairs = {name: (n, n) for name, n in given.items() if name != "groups"}
+    pairs["padding"] = (pairs["padding"],) * 2
+    picked = kernel._way(shape, image, geometry.Geometry(**pairs, groups=given["groups"]))
+    assert picked is getattr(kernel, expected)
 
 
 @pytest.mark.oracle
@@ -147,11 +190,10 @@ def test_output_size_of_the_lecture():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_non_finite_input_stays_in_its_windows(bad):
+def test_a_non_finite_input_stays_in_its_windows(way, bad):
     x = np.zeros((1, 1, 6, 6), np.float32)
     x[0, 0, 3, 0] = bad
     weight = np.ones((1, 1, 3, 3), np.float32)
-    assert kernel._prefers_bands(weight, 6, kernel.Geometry((1, 1), ((0, 0), (0, 0)), (1, 1)))
     out = F.conv2d(tg.tensor(x), tg.tensor(weight)).data[0, 0]
     touched = np.zeros((4, 4), bool)
     touched[1:4, 0] = True
@@ -162,18 +204,35 @@ def test_a_non_finite_input_stays_in_its_windows(bad):
     clean = np.zeros_like(x)
     clean[0, 0, 2:5, 0:3] = 1
     assert not np.isfinite(registry["conv_weight"](g, clean, weight.shape)).any()
+    weight[0, 0, 0, 0] = bad
+    out = registry["conv_transpose"](np.ones_like(g), weight, None, x.shape)[0, 0]
+    np.testing.assert_array_equal(np.isfinite(out), np.pad(np.zeros((4, 4)), (0, 2), constant_values=1))
 
 
-def test_both_ways_agree_in_float32_on_the_shapes_of_lenet(monkeypatch):
+@pytest.mark.parametrize(
+    ("shape", "weight", "options"),
+    [
+        ((8, 1, 28, 28), (6, 1, 5, 5), {"padding": 2}),
+        ((8, 6, 14, 14), (16, 6, 5, 5), {}),
+        ((4, 16, 16, 16), (32, 16, 3, 3), {"padding": 1}),
+        ((4, 32, 16, 16), (64, 32, 3, 3), {"padding": 1, "stride": 2}),
+        ((4, 16, 16, 16), (32, 16, 1, 1), {"stride": 2}),
+        ((4, 32, 16, 16), (32, 1, 3, 3), {"padding": 1, "groups": 32}),
+    ],
+)
+def test_float32_and_repeated_runs(way, shape, weight, options):
+    """As exact as products of float32 are; and the same bits again."""
     rng = np.random.default_rng(0)
-    for shape, weight, padding in [((8, 1, 28, 28), (6, 1, 5, 5), 2), ((8, 6, 14, 14), (16, 6, 5, 5), 0)]:
-        x = rng.standard_normal(shape, dtype=np.float32)
-        w = rng.standard_normal(weight, dtype=np.float32)
-        results = []
-        for bands in (True, False):
-            monkeypatch.setattr(kernel, "_prefers_bands", lambda *_, bands=bands: bands)
-            results.append(registry["conv2d"](x, w, None, 1, padding))
-        np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-4)
+    x, w = (rng.standard_normal(s) for s in (shape, weight))
+    g = rng.standard_normal(registry["conv2d"](x, w, None, **options).shape)
+    given = [(x, w, None), (g, w, None, shape), (g, x, weight)]
+    for name, args in zip(("conv2d", "conv_transpose", "conv_weight"), given, strict=True):
+        narrow = [a.astype(np.float32) if isinstance(a, np.ndarray) else a for a in args]
+        got = registry[name](*narrow, **options)
+        expected = registry[name](*args, **options)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+        np.testing.assert_array_equal(registry[name](*narrow, **options), got)
 
 
 def test_float16_is_summed_in_float32():

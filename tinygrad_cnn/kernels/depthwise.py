@@ -1,5 +1,4 @@
-"""Depthwise convolution, each channel with a kernel of its own: a sum over taps, without products
-of matrices.
+"""Depthwise convolution, each channel with a kernel of its own, as a sum over taps.
 
 With the channels last, a tap multiplies whole rows of pixels by its weights, repeated for each
 pixel (where the stride is 1; else pixel by pixel). That is done for as many images at a time as
@@ -63,7 +62,8 @@ def conv_weight(
             axes = list(range(one.ndim))
             inner = axes[-1:] if geometry.stride[-1] == 1 else axes[-2:]
             total = np.einsum(one, axes, other, axes, inner)
-            dw[(_ALL, 0, *tap)] += total.reshape(-1, weight_shape[0]).sum(axis=0)
+            at: tuple[Any, ...] = (_ALL, 0, *tap)
+            dw[at] += total.reshape(-1, weight_shape[0]).sum(axis=0)
     return dw
 
 

@@ -122,7 +122,7 @@ def _windows(
     Row r of matrix m is the window of slot r*M + m of all rows in the tile, for M matrices. The
     buffer is reused.
     """
-    n, *inside, c = x.shape
+    n, c = len(x), x.shape[-1]
     *lead, kw = kernel
     step = geometry.stride[-1]
     phases = -(-kw // step)

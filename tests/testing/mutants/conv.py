@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from tinygrad_cnn.core.op import Array, registry
-from tinygrad_cnn.kernels import conv as conv_kernel, pool as pool_kernel
+from tinygrad_cnn.kernels import columns, conv as conv_kernel, geometry, pool as pool_kernel
 from tinygrad_cnn.ops import grid, interpolate
 from tinygrad_cnn.ops._windows import Size
 from tinygrad_cnn.ops.elementwise import where
@@ -21,9 +21,9 @@ conv_transpose = registry["conv_transpose"]
 conv_weight = registry["conv_weight"]
 right_transposed = right_rule("conv_transpose", "input")
 right_theta = right_rule("affine_grid", "theta")
-right_taps = conv_kernel._taps
+right_taps = geometry.taps
 right_divisor = pool_kernel.avg_divisor
-right_add_columns = conv_kernel._add_columns
+right_add_columns = columns._add_columns
 right_axis_taps = grid._axis_taps
 right_bands = interpolate._bands
 
@@ -116,7 +116,7 @@ def _(
 def _(out, bias): return out
 
 
-@mutant("conv2d", "the kernel is flipped in all three products", helper="kernels.conv:_taps")
+@mutant("conv2d", "the kernel is flipped in all three products", helper="kernels.bands:taps")
 def _(k, out, size, axis, geometry):
     for i, outputs, inputs in right_taps(k, out, size, axis, geometry):
         yield k - 1 - i, outputs, inputs
@@ -127,7 +127,7 @@ def _(kernel, dilation):
     return tuple((after, before) for before, after in conv_kernel.same_padding(kernel, dilation))
 
 
-@mutant("conv_transpose", "what overlaps replaces", helper="kernels.conv:_add_columns")
+@mutant("conv_transpose", "what overlaps replaces", helper="kernels.columns:_add_columns")
 def _(padded, columns, kernel, first, geometry):
     for tap in range(columns.shape[1]):
         place, alone = np.zeros_like(padded), np.zeros_like(columns)
