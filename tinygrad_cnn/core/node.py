@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -48,7 +48,7 @@ class Node:
 
     def __init__(
         self, op: Op, plan: Plan | None, parents: tuple[Edge | None, ...], kept: Any,
-        options: tuple[Any, ...], versions: list[list[int] | None], out: np.ndarray | None = None,
+        options: tuple[Any, ...], versions: Sequence[list[int] | None], out: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         self.op = op
         self.parents = parents
@@ -60,7 +60,7 @@ class Node:
         self._plan: Any = plan
         self._kept = kept
         self._options = options
-        self._numbers: tuple[tuple[int, float], ...] = ()
+        self._numbers: tuple[Any, ...] = ()  # place, number, place, number, ...
         self._versions = versions
         self._hooks: dict[int, dict[int, Callable[[Any], Any]]] | None = None
 
@@ -71,9 +71,7 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Node | Tensor | None, int], ...]:
         """For each input, the node (or leaf tensor) its gradient goes to and the output's number."""
-        return tuple(
-            (p.node, p.index) if isinstance(p, Slot) else (p, 0) for p in self.parents
-        )
+        return tuple((p.node, p.index) if isinstance(p, Slot) else (p, 0) for p in self.parents)
 
     @property
     def saved(self) -> dict[str, np.ndarray]:
@@ -83,7 +81,8 @@ class Node:
     @property
     def numbers(self) -> dict[str, float]:
         """The inputs that were plain numbers, by name."""
-        return {self.op.parameters[i]: number for i, number in self._numbers}
+        places = [self.op.parameters[i] for i in self._numbers[::2]]
+        return dict(zip(places, self._numbers[1::2], strict=True))
 
     @property
     def options(self) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class Plan:
             self.calls.append((_on_kept(rule.function, start, stop), targets))
             start = stop
 
-    def keep(self, found: Sequence[Any]) -> tuple[tuple[Any, ...], list[list[int] | None]]:
+    def keep(self, found: Values) -> tuple[tuple[Any, ...], Sequence[list[int] | None]]:
         """Return what the rules need of the parameters, outputs and shapes; and its versions."""
         kept, versions = [], []
         for i in self.picks:
@@ -320,7 +320,7 @@ class Op(Generic[P, R]):
                         parents.append(value if edge is None else edge)
                         continue
                 elif value.__class__ in _NUMBERS:
-                    numbers += ((i, value),)
+                    numbers += (i, value)
                 elif value is not None:
                     mixed = True
                     if value.__class__ is not np.ndarray:
@@ -452,7 +452,7 @@ class Op(Generic[P, R]):
             found.append([np.shape(a) for a in array] if self.variadic else np.shape(array))
         kept, versions = plan.keep(found)
         if self.variadic and self.parameters[self.inputs[0]] in plan.fields:
-            versions += map(counter_of, values[self.inputs[0]])
+            versions = [*versions, *map(counter_of, values[self.inputs[0]])]
         options = tuple([values[i] for i in self._options]) if self._options else ()
         out = results[0]._data if len(self.outputs) == 1 else None
         return Node(self, plan, parents, kept, options, versions, out)
@@ -483,7 +483,8 @@ class Op(Generic[P, R]):
 
     def vjp(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         """Return the gradient for each of the node's parents, computed on arrays."""
-        check_kept(node, node._versions)
+        if node._kept is None or node._versions:
+            check_kept(node, node._versions)
         return self._run_rules(node, g, node._kept, wanted)
 
     def vjp_recorded(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
@@ -581,7 +582,7 @@ def _short_way(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
                 wanted += 1
                 second = other if other._edge is None else other._edge
         elif other.__class__ in _NUMBERS:
-            numbers = ((1, other),)
+            numbers = (1, other)
         else:
             return op(input, other)
         if x.dtype is not y.dtype or x.dtype.kind != "f":
@@ -593,7 +594,7 @@ def _short_way(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
         result = tensor_from(out if isinstance(out, np.ndarray) else np.asarray(out))
         if wanted and op.differentiable and grad_mode.get():
             plan = op._plans.get(wanted) or op._plan(wanted)
-            kept, versions = plan.keep((input, other, result)) if plan.picks else ((), [])
+            kept, versions = plan.keep((input, other, result)) if plan.picks else ((), ())
             result._edge = node = Node(op, plan, (first, second), kept, (), versions, out)
             node._numbers = numbers
             result.requires_grad = True
@@ -639,9 +640,8 @@ def check_kept(node: Node, versions: Iterable[list[int] | None]) -> None:
             f"{node.name()}: backward a second time through a graph whose kept arrays were "
             "freed; pass retain_graph=True to the first backward"
         )
-    seq = node.seq
     for version in versions:
-        if version is not None and version[1] > seq:
+        if version is not None and version[1] > node.seq:
             raise RuntimeError(
                 f"{node.name()}: an array kept for backward was changed in place since; "
                 "use the out-of-place form, or change a clone()"
