@@ -13,12 +13,14 @@ and turns the drawing after.
 
 from __future__ import annotations
 
+import math
 import statistics
-from bisect import bisect
+from bisect import bisect, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from .dot import contents, straight
@@ -404,12 +406,13 @@ def _chains(
 
 
 def _sort(rows: list[list[Item]], steps: list[_Step]) -> None:
-    """Sort each row by the medians of its neighbours, in sweeps down and up."""
+    """Sort each row by the medians of its neighbours, in sweeps down and up; keep the best."""
     above: _Near = defaultdict(list)
     below: _Near = defaultdict(list)
     for step in steps:  # next to one frame, they stand in the order of its ports
         above[step.head].append((step.tail, step.start * 1e-9))
         below[step.tail].append((step.head, step.end * 1e-9))
+    least, best = math.inf, rows
     for sweep in range(_SWEEPS):
         neighbours, order = (below, rows[::-1]) if sweep % 2 else (above, rows)
         place: dict[Item, float] = {}
@@ -421,6 +424,28 @@ def _sort(rows: list[list[Item]], steps: list[_Step]) -> None:
                 keys[item] = statistics.median(near) if near else here
             row.sort(key=keys.__getitem__)
             place.update((item, (i + 1) / (len(row) + 1)) for i, item in enumerate(row))
+        if (crossings := _crossings(rows, steps)) < least:
+            least, best = crossings, [list(row) for row in rows]
+        if not crossings:
+            break
+    rows[:] = best
+
+
+def _crossings(rows: list[list[Item]], steps: list[_Step]) -> int:
+    """Return how many pairs of edges cross."""
+    place = {item: (level, i) for level, row in enumerate(rows) for i, item in enumerate(row)}
+    ends = []
+    for step in steps:
+        (level, tail), (_, head) = place[step.tail], place[step.head]
+        ends.append((level, tail + step.start * 1e-9, head + step.end * 1e-9))
+    ends.sort()
+    count = 0
+    for _, group in groupby(ends, key=itemgetter(0)):
+        heads: list[float] = []
+        for _, _, end in group:
+            count += len(heads) - bisect(heads, end)
+            insort(heads, end)
+    return count
 
 
 def _columns(
