@@ -105,7 +105,7 @@ def test_a_quota_is_told_to_blas_at_the_start(monkeypatch):
 
 
 def test_compiled_kernels_share_their_work_among_as_many(monkeypatch):
-    jit = pytest.importorskip("tinygrad_cnn.kernels.compiled.jit", exc_type=ImportError)
+    jit = pytest.importorskip("tinygrad_cnn.kernels._compiled.jit", exc_type=ImportError)
     parts: list[int] = []
     for count in (1, 2, 3):
         tg.set_num_threads(count)

@@ -75,6 +75,15 @@ def test_agrees_with_python(name):
         np.testing.assert_allclose(got.data, np.reshape(expected, x.shape), rtol=1e-13, atol=0)
 
 
+@pytest.mark.oracle("relu_input")
+def test_relu_input_agrees_with_python():
+    for seed in range(20):
+        g, result = drawn("relu_input", seed)
+        pairs = zip(g.ravel().tolist(), result.ravel().tolist(), strict=True)
+        expected = np.reshape([0.0 if out <= 0 else passed for passed, out in pairs], g.shape)
+        np.testing.assert_array_equal(registry["relu_input"](g, result), expected)
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 def test_softmax_agrees_with_loops(name):

@@ -66,11 +66,27 @@ def test_agrees_with_loops():
 @pytest.mark.oracle("channel_sum", "channel_dot")
 def test_channel_sums_agree_with_loops():
     for seed in range(20):
-        x, y = drawn("channel_dot", seed)
+        x, y, mean = drawn("channel_dot", seed)
         sums = [math.fsum(values) for values in channels(x)]
         np.testing.assert_allclose(registry["channel_sum"](x), sums, rtol=1e-12, atol=1e-14)
-        dots = [math.fsum(values) for values in channels(x * y)]
-        np.testing.assert_allclose(registry["channel_dot"](x, y), dots, rtol=1e-12, atol=1e-14)
+        means = np.zeros(len(sums)) if mean is None else mean
+        dots = [
+            math.fsum(a * (b - m) for a, b in zip(one, other, strict=True))
+            for one, other, m in zip(channels(x), channels(y), means, strict=True)
+        ]
+        np.testing.assert_allclose(registry["channel_dot"](x, y, mean), dots, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.oracle("channel_mix")
+def test_channel_mix_agrees_with_loops():
+    for seed in range(20):
+        x, scale, y, mean, factor, shift = drawn("channel_mix", seed)
+        expected = np.empty_like(x)
+        for at in np.ndindex(x.shape):
+            c = at[1]
+            expected[at] = x[at] * scale[c] + (y[at] - mean[c]) * factor[c] + shift[c]
+        got = registry["channel_mix"](x, scale, y, mean, factor, shift)
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -1,7 +1,7 @@
 """Which kernels run: NumPy's, or their twins compiled by Numba.
 
 A kernel is a function on arrays, written in NumPy and decorated with `compiled`. Where Numba is
-installed, the function of the same name in ``compiled/<the same file>.py`` is asked first. It may
+installed, the function of the same name in ``_compiled/<the same file>.py`` is asked first. It may
 return `NotImplemented`, and then the NumPy function runs.
 """
 
@@ -81,7 +81,7 @@ def compiled(function: F) -> F:
     """Ask the compiled twin of `function` first."""
     global _twins
     package, _, file = function.__module__.rpartition(".")
-    key = (f"{package}.compiled.{file}", function.__name__)
+    key = (f"{package}._compiled.{file}", function.__name__)
     _kernels.append(key)
     _twins = None
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import Array, op
 from tinygrad_cnn.core.tensor import Tensor, as_array, changed_in_place
+from tinygrad_cnn.kernels import norm as kernel
 
 from ._dims import check_tensor
 from .elementwise import clamp, quiet, rsqrt, square
@@ -25,11 +26,6 @@ def _per_channel(values: Any, ndim: int) -> Any:
     return reshape(values, (len(values), *(1,) * (ndim - 2)))
 
 
-def _wide(dtype: np.dtype) -> np.dtype:
-    """Return the dtype that sums are made in: float32 for float16."""
-    return np.promote_types(dtype, np.float32)
-
-
 @op
 def channel_sum(input: Array) -> Any:
     """Return the sum of each channel of (N, C, ...), shape (C,); float16 gives float32.
@@ -40,7 +36,7 @@ def channel_sum(input: Array) -> Any:
     >>> tg.ops.norm.channel_sum(tg.ones(2, 3, 5))
     tensor([10., 10., 10.])
     """
-    return np.einsum(input, range(input.ndim), [1], dtype=_wide(input.dtype))
+    return kernel.channel_sum(input)
 
 
 @channel_sum.gradient("input")
@@ -52,31 +48,85 @@ def _(draw): return (draw.array(draw.shape(min_dims=2, max_dims=4)),)
 
 
 @op
-def channel_dot(input: Array, other: Array) -> Any:
-    """Return the sum over each channel of ``input * other``, shape (C,); float16 gives float32.
+def channel_dot(input: Array, other: Array, mean: Array = None) -> Any:
+    """Return the sum over each channel of ``input * (other - mean)``, shape (C,).
 
     Examples
     --------
     >>> import tinygrad_cnn as tg
-    >>> tg.ops.norm.channel_dot(tg.ones(2, 3, 5), 2 * tg.ones(2, 3, 5))
-    tensor([20., 20., 20.])
+    >>> tg.ops.norm.channel_dot(tg.ones(2, 3, 5), 2 * tg.ones(2, 3, 5), tg.ones(3))
+    tensor([10., 10., 10.])
     """
-    axes = range(input.ndim)
-    return np.einsum(input, axes, other, axes, [1], dtype=_wide(np.result_type(input, other)))
+    return kernel.channel_dot(input, other, mean)
 
 
 @channel_dot.gradient("input")
-def _(g, other): return _per_channel(g, other.ndim) * other
+def _(g, other, mean):
+    centred = other if mean is None else other - _per_channel(mean, other.ndim)
+    return _per_channel(g, other.ndim) * centred
 
 
 @channel_dot.gradient("other")
 def _(g, input): return _per_channel(g, input.ndim) * input
 
 
+@channel_dot.gradient("mean")
+def _(g, input): return -g * channel_sum(input)
+
+
 @channel_dot.samples
 def _(draw):
     shape = draw.shape(min_dims=2, max_dims=4)
-    return draw.array(shape), draw.array(shape)
+    mean = draw.array(shape[1:2]) if draw.boolean() else None
+    return draw.array(shape), draw.array(shape), mean
+
+
+@op
+def channel_mix(
+    input: Array, scale: Array, other: Array, mean: Array, factor: Array, shift: Array
+) -> Any:
+    """Return ``input * scale + (other - mean) * factor + shift``, the last four per channel.
+
+    Examples
+    --------
+    >>> import tinygrad_cnn as tg
+    >>> x, one = tg.ones(1, 2, 2), tg.ones(2)
+    >>> tg.ops.norm.channel_mix(x, 2 * one, 5 * x, one, 10 * one, 100 * one)
+    tensor([[[142., 142.],
+             [142., 142.]]])
+    """
+    return kernel.channel_mix(input, scale, other, mean, factor, shift)
+
+
+@channel_mix.gradient("input")
+def _(g, scale): return g * _per_channel(scale, g.ndim)
+
+
+@channel_mix.gradient("scale")
+def _(g, input): return channel_dot(g, input)
+
+
+@channel_mix.gradient("other")
+def _(g, factor): return g * _per_channel(factor, g.ndim)
+
+
+@channel_mix.gradient("mean")
+def _(g, factor): return -factor * channel_sum(g)
+
+
+@channel_mix.gradient("factor")
+def _(g, other, mean): return channel_dot(g, other, mean)
+
+
+@channel_mix.gradient("shift")
+def _(g): return channel_sum(g)
+
+
+@channel_mix.samples
+def _(draw):
+    shape = draw.shape(min_dims=2, max_dims=4)
+    scale, mean, factor, shift = (draw.array(shape[1:2]) for _ in range(4))
+    return draw.array(shape), scale, draw.array(shape), mean, factor, shift
 
 
 @op(name="batch_norm", outputs=("out", "mean", "var"), formula="(x - mean) / √(var + ε) · w + b")
@@ -84,16 +134,9 @@ def _batch_norm(
     input: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
 ) -> Any:
     with np.errstate(invalid="ignore", over="ignore"):
-        count = _count(input)
-        mean = channel_sum(input) / count
-        centred = input - _per_channel(mean, input.ndim)
-        rest = channel_sum(centred) / count  # what rounding left of the mean
-        var = np.maximum(channel_dot(centred, centred) / count - rest * rest, 0)
-        scale = _scale(var, weight, eps)
-        out = centred
-        out *= _per_channel(scale, input.ndim)
-        out += _per_channel(-rest * scale if bias is None else bias - rest * scale, input.ndim)
-        return out.astype(input.dtype, copy=False), mean + rest, var
+        mean, var = kernel.statistics(input)
+        out = kernel.normalise(input, mean, _scale(var, weight, eps), bias)
+        return out.astype(input.dtype, copy=False), mean, var
 
 
 @_batch_norm.gradient("input", "weight", "bias")
@@ -106,15 +149,14 @@ def _(g, input, weight, mean, var, eps):
     #   dx = gy r w + dmean / n + dvar 2 c / n
     gy = np.zeros(input.shape, input.dtype) if g[0] is None else g[0]
     gm, gv = (0.0 if part is None else part for part in g[1:])
-    n, ndim = _count(input), input.ndim
-    centred = input - _per_channel(mean, ndim)
+    n = kernel.count(input.shape)
     r = (var + eps) ** -0.5
     rw = r if weight is None else r * weight
-    dot, total = channel_dot(gy, centred), channel_sum(gy)
+    dot, total = channel_dot(gy, input, mean), channel_sum(gy)
     dmean = gm - rw * total
     dvar = gv - 0.5 * r * r * rw * dot
-    dx = gy * _per_channel(rw, ndim) + centred * _per_channel(2 / n * dvar, ndim)
-    return dx + _per_channel(dmean / n, ndim), r * dot, total
+    dx = channel_mix(gy, rw, input, mean, 2 / n * dvar, dmean / n)
+    return dx, r * dot, total
 
 
 @_batch_norm.onnx
@@ -155,11 +197,7 @@ def _batch_norm_eval(
     bias: Array | None = None,
     eps: float = 1e-5,
 ) -> Any:
-    scale = _scale(running_var, weight, eps)
-    shift = -running_mean * scale if bias is None else bias - running_mean * scale
-    out = input * _per_channel(scale, input.ndim)
-    out += _per_channel(shift, input.ndim)
-    return out
+    return kernel.normalise(input, running_mean, _scale(running_var, weight, eps), bias)
 
 
 @quiet
@@ -179,14 +217,13 @@ def _(g, running_var, weight, eps): return -channel_sum(g) * _scale(running_var,
 @_batch_norm_eval.gradient("running_var")
 def _(g, input, running_mean, running_var, weight, eps):
     # d (v + ε)^(-1/2) = -1/2 (v + ε)^(-1/2) / (v + ε)
-    dot = channel_dot(g, input - _per_channel(running_mean, input.ndim))
+    dot = channel_dot(g, input, running_mean)
     return -0.5 * dot * _scale(running_var, weight, eps) / (running_var + eps)
 
 
 @_batch_norm_eval.gradient("weight")
 def _(g, input, running_mean, running_var, eps):
-    centred = input - _per_channel(running_mean, input.ndim)
-    return channel_dot(g, centred) * _scale(running_var, None, eps)
+    return channel_dot(g, input, running_mean) * _scale(running_var, None, eps)
 
 
 @_batch_norm_eval.gradient("bias")
@@ -208,11 +245,6 @@ def _(draw):
     mean, var = draw.array(shape[1:2]), draw.array(shape[1:2], 0.3, 3.0)
     weight, bias = (draw.array(shape[1:2]) if draw.boolean() else None for _ in range(2))
     return draw.array(shape), mean, var, weight, bias, draw.choice([1e-5, 1e-2])
-
-
-def _count(x: Any) -> int:
-    """Return how many values each channel has; 1 where there is nothing to divide."""
-    return max(math.prod(x.shape) // max(x.shape[1], 1), 1)
 
 
 def batch_norm(
@@ -336,7 +368,7 @@ def _normalised(
     Weight and bias are brought to shape `scales` first. Also returns the means and variances.
     """
     # to batch norm, the parts are the channels of a single image
-    wide = reshape(convert(input, _wide(input.dtype)), (1, rows, input.numel() // max(rows, 1)))
+    wide = reshape(convert(input, kernel.wide(input.dtype)), (1, rows, input.numel() // max(rows, 1)))
     out, mean, var = _batch_norm(wide, None, None, eps)
     return _affine(reshape(out, input.shape), input.dtype, scales, *affine), mean, var
 
@@ -534,7 +566,7 @@ def rms_norm(
     tensor([ 1.,  1., -1.])
     """
     shape = _trailing("rms_norm", input, normalized_shape, weight)
-    wide = convert(input, _wide(input.dtype))
+    wide = convert(input, kernel.wide(input.dtype))
     if eps is None:
         eps = float(np.finfo(wide.dtype).eps)
     size = mean(square(wide), tuple(range(-len(shape), 0)), keepdim=True)
@@ -595,7 +627,7 @@ def local_response_norm(
         )
     if size < 1:
         raise RuntimeError(f"local_response_norm: size must be at least 1, got {size}")
-    wide = convert(input, _wide(input.dtype))
+    wide = convert(input, kernel.wide(input.dtype))
     around = (0, 0) * (input.ndim - 2) + (size // 2, (size - 1) // 2)
     squares = pad(square(wide), around)
     channels = input.shape[1]
