@@ -6,8 +6,6 @@ all images in float64.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_cnn.kernels.norm import count
