@@ -55,6 +55,8 @@ def matmul(input: Array, other: Array) -> Any:
     try:
         if other.ndim == 2 and input.ndim > 2:  # one product, not one for each of the batch
             return (_rows(input) @ other).reshape(*input.shape[:-1], other.shape[1])
+        if other.ndim == input.ndim == 2:  # for a column by a row, np.matmul is 10 times slower
+            return np.dot(input, other)
         return np.matmul(input, other)
     except ValueError:
         raise RuntimeError(_mismatch(np.shape(input), np.shape(other))) from None
@@ -76,7 +78,7 @@ def _(g, input, other_shape):
     if len(other_shape) == 1:  # [.. n] x [.. n, k] -> [k]
         return reshape(g, (-1,)) @ _rows(input)
     if len(other_shape) == 2:  # [k, .. n] x [.. n, m] -> [k, m]
-        return _rows(input).mT @ _rows(g)
+        return matmul(_rows(input).mT, _rows(g))
     return input.mT @ g  # [.., k, n] x [.., n, m] -> [.., k, m]
 
 
@@ -396,7 +398,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
             "expected (..., in_features) and (out_features, in_features)"
         )
     _check_dtypes("linear", input, weight)
-    result = _rows(input) @ weight.T
+    result = np.dot(_rows(input), weight.T)
     if bias is not None:
         _check_dtypes("linear", bias, weight)
         if bias.shape != weight.shape[:1]:
@@ -410,7 +412,7 @@ def _(g, weight): return matmul(g, weight)  # [.. n] x [n, k] -> [.. k]
 
 
 @linear.gradient("weight")
-def _(g, input): return _rows(g).mT @ _rows(input)  # [n, ..] x [.., k] -> [n, k]
+def _(g, input): return matmul(_rows(g).mT, _rows(input))  # [n, ..] x [.., k] -> [n, k]
 
 
 @linear.gradient("bias")

@@ -40,15 +40,19 @@ def _nll_loss(
     dim = _class_dim("nll_loss", input)
     counted = _check_classes(input, target, weight, dim, ignore_index)
     label = np.where(counted, target, 0)
-    picked = np.take_along_axis(input, np.expand_dims(label, dim), dim).squeeze(dim)
+    if input.ndim == 2:
+        picked = input[np.arange(len(label)), label]
+    else:
+        picked = np.take_along_axis(input, np.expand_dims(label, dim), dim).squeeze(dim)
     picked = reduce.widened(picked)
-    factor = np.where(counted, 1 if weight is None else weight[label], 0).astype(picked.dtype)
+    factor = counted if weight is None else np.where(counted, weight[label], 0)
+    factor = factor.astype(picked.dtype)
     loss = np.where(counted, -picked * factor, 0)
     if reduction == "mean":
-        total = np.sum(factor)
-        loss, factor = np.sum(loss) / total, np.where(counted, factor / total, 0)
+        total = factor.sum()
+        loss, factor = loss.sum() / total, np.where(counted, factor / total, 0)
     elif reduction == "sum":
-        loss = np.sum(loss)
+        loss = loss.sum()
     return loss.astype(input.dtype), -factor.astype(input.dtype)
 
 
