@@ -2,7 +2,7 @@
 
     python docs/make_pictures.py
 
-needs the program ``dot`` of graphviz, graphviz-pure, and matplotlib. Each page is run as a doctest
+needs the program ``dot`` of graphviz, graphviz-pure, Chromium, and matplotlib. Each page is run as a doctest
 first, so no picture can come from a page that is wrong. Graphs are drawn by each of the three
 renderers: by dot into ``images/``, by the others into folders of their own.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import doctest
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,6 +26,9 @@ from matplotlib import pyplot as plt
 from tinygrad_cnn import viz
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS.parent / "tests" / "viz"))
+from browser import Browser  # noqa: E402
+
 IMAGES = DOCS / "images"
 
 
@@ -49,6 +53,15 @@ def main() -> None:
     ):
         figure.savefig(IMAGES / f"cnn-{name}.png", dpi=110, metadata={"Software": None})
     names["steps"].save(IMAGES / "cnn-convolution.gif")
+    photograph(run(DOCS / "backprop.md")["recording"], 32, IMAGES / "backprop.png")
+
+
+def photograph(recording: viz.Recording, step: int, path: Path) -> None:
+    """Save how a page looks at one of its steps."""
+    with tempfile.TemporaryDirectory() as folder, Browser(1240, 760) as browser:
+        browser.open(Path(recording.save(Path(folder, "page.html"))), f"#step={step}")
+        browser.wait("!document.getAnimations().some(one => one instanceof CSSTransition)")
+        browser.screenshot(path)
 
 
 def run(page: Path) -> dict[str, Any]:
