@@ -28,7 +28,7 @@ from .tracing import Tracer, kept_arrays
 from .view import View
 
 _MOST_ELEMENTS = 8192  # shown of one array; fewer where there are many
-_ELEMENTS = 100_000  # over the number of operations
+_ELEMENTS = 75_000  # over the number of operations
 
 _WINDOW = ("kernel", "stride", "padding", "dilation")
 
