@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TILE = 1 << 22
+TILE = 1 << 21
 """Bytes of columns, or of windows, made at a time.
 
 Of 32 x 16 x 32 x 32 -> 32 channels with 3 x 3 kernels, all three products take 16 ms with tiles

@@ -17,28 +17,68 @@ def count(shape: tuple[int, ...]) -> int:
     return max(math.prod(shape) // max(shape[1], 1), 1)
 
 
-def per_channel(values: np.ndarray, ndim: int) -> np.ndarray:
-    """Reshape (C,) so that it broadcasts with `ndim` dimensions (N, C, ...)."""
-    return values.reshape(-1, *(1,) * (ndim - 2))
-
-
 def wide(dtype: np.dtype) -> np.dtype:
     """Return the dtype that sums are made in: float32 for float16."""
     return np.promote_types(dtype, np.float32)
 
 
+class _Layout:
+    """How NumPy passes over arrays of (N, C, ...) and values per channel.
+
+    Where the channels are last in memory, it is fast on long rows of pixels only: an array is then
+    taken as the matrix [N*H, W*C], and the values are repeated for each pixel. (The sum of a row's
+    16 channels with 16 values takes 25 ns, that of 512 with 512 takes 65.)
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.axes = (0, *range(2, x.ndim), 1)
+        last = x.transpose(self.axes)
+        self.shape = last.shape
+        self.rows = x.ndim > 2 and x.shape[1] > 1 and last.flags.c_contiguous
+
+    def view(self, x: np.ndarray) -> np.ndarray:
+        """Return `x` as it is passed over."""
+        if not self.rows:
+            return x
+        *lines, width, channels = self.shape
+        return x.transpose(self.axes).reshape(math.prod(lines), width * channels)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Return (C,) so that it broadcasts with a view."""
+        if self.rows:
+            return np.tile(values, self.shape[-2])
+        return values.reshape(-1, *(1,) * (len(self.shape) - 2))
+
+    def total(self, *views: np.ndarray) -> np.ndarray:
+        """Return the sum of the product of one or two views, (C,)."""
+        axes = range(views[0].ndim)
+        operands = [part for view in views for part in (view, axes)]
+        sums: np.ndarray = np.einsum(*operands, [1], dtype=wide(np.result_type(*views)))
+        return sums.reshape(self.shape[-2:]).sum(axis=0) if self.rows else sums
+
+    def restore(self, view: np.ndarray) -> np.ndarray:
+        """Return a view as (N, C, ...)."""
+        if not self.rows:
+            return view
+        last = len(self.shape) - 1
+        return view.reshape(self.shape).transpose(0, last, *range(1, last))
+
+
 @compiled
 def channel_sum(x: np.ndarray) -> np.ndarray:
     """Return the sum of each channel."""
-    return np.einsum(x, range(x.ndim), [1], dtype=wide(x.dtype))
+    layout = _Layout(x)
+    return layout.total(layout.view(x))
 
 
 @compiled
 def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
-    """Return the sum over each channel of ``x * (y - mean)``."""
-    axes = range(x.ndim)
-    centred = y if mean is None else y - per_channel(mean, y.ndim)
-    return np.einsum(x, axes, centred, axes, [1], dtype=wide(np.result_type(x, centred)))
+    """Return the sum over each channel of ``x * (y - mean)``; no mean is 0."""
+    layout = _Layout(y)
+    other = layout.view(y)
+    if mean is not None:
+        other = other - layout.spread(mean)
+    return layout.total(layout.view(x), other)
 
 
 @compiled
@@ -46,12 +86,12 @@ def channel_mix(
     x: np.ndarray, a: np.ndarray, y: np.ndarray, mean: np.ndarray, b: np.ndarray, c: np.ndarray
 ) -> np.ndarray:
     """Return ``x * a + (y - mean) * b + c``."""
-    ndim = x.ndim
-    out = y - per_channel(mean, ndim)
-    out *= per_channel(b, ndim)
-    out += x * per_channel(a, ndim)
-    out += per_channel(c, ndim)
-    return out
+    layout = _Layout(y)
+    out = layout.view(y) - layout.spread(mean)
+    out *= layout.spread(b)
+    out += layout.view(x) * layout.spread(a)
+    out += layout.spread(c)
+    return layout.restore(out)
 
 
 @compiled
@@ -59,20 +99,21 @@ def normalise(
     x: np.ndarray, mean: np.ndarray, scale: np.ndarray, shift: np.ndarray | None
 ) -> np.ndarray:
     """Return ``(x - mean) * scale + shift``."""
-    out = x - per_channel(mean, x.ndim)
-    out *= per_channel(scale, x.ndim)
+    layout = _Layout(x)
+    out = layout.view(x) - layout.spread(mean)
+    out *= layout.spread(scale)
     if shift is not None:
-        out += per_channel(shift, x.ndim)
-    return out
+        out += layout.spread(shift)
+    return layout.restore(out)
 
 
 @compiled
 def statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of each channel and its variance (biased)."""
-    n = count(x.shape)
-    mean = channel_sum(x) / n
-    centred = x - per_channel(mean, x.ndim)
-    rest = np.einsum(centred, range(x.ndim), [1]) / n  # what rounding left of the mean
-    axes = range(x.ndim)
-    var = np.einsum(centred, axes, centred, axes, [1]) / n
-    return mean + rest, np.maximum(var - rest * rest, 0)
+    layout, n = _Layout(x), count(x.shape)
+    view = layout.view(x)
+    mean = layout.total(view) / n
+    centred = view - layout.spread(mean)
+    rest = layout.total(centred) / n  # what rounding left of the mean
+    var = layout.total(centred, centred) / n - rest * rest
+    return mean + rest, np.maximum(var, 0)
