@@ -17,6 +17,28 @@ TILE = 1 << 18
 """Bytes of planes and cotangents that the transpose in the weight keeps in the cache."""
 
 
+def _choose(wide: Any, narrow: Any) -> Any:
+    """Choose between plans: by lanes of channels, by planes of positions.
+
+    By planes where channels do not fill vectors, or fill one only, for which each input is loaded
+    anew, and where most of the positions count.
+    """
+
+    @functools.lru_cache(maxsize=256)
+    def plan(*given: Any) -> Any:
+        by_lanes = wide(*given)
+        if by_lanes is not None and not by_lanes.narrow:
+            return by_lanes
+        by_planes = narrow(*given)
+        return by_lanes if by_lanes is not None and by_planes.used < 0.75 else by_planes
+
+    return plan
+
+
+_plan = _choose(lanes.plan_conv, planes.plan_conv)
+_plan_transpose = _choose(lanes.plan_transpose, planes.plan_transpose)
+
+
 def _covers(x: np.ndarray, y: np.ndarray) -> bool:
     return x.dtype == y.dtype and x.dtype in DTYPES and x.size > 0 and y.size > 0
 
@@ -65,8 +87,7 @@ def conv(
         return NotImplemented
     size = geometry.output_size(x.shape[2:], weight.shape[2:])
     given = x.shape[2:], size, weight.shape, geometry, x.itemsize
-    plan = lanes.plan_conv(*given) or planes.plan_conv(*given)
-    return _run(x, weight, bias, (x.shape[0], weight.shape[0], *size), plan, geometry)
+    return _run(x, weight, bias, (x.shape[0], weight.shape[0], *size), _plan(*given), geometry)
 
 
 def conv_transpose(
@@ -79,8 +100,7 @@ def conv_transpose(
     if not _covers(g, weight) or not math.prod(input_shape) or (bias is not None and bias.dtype != g.dtype):
         return NotImplemented
     given = tuple(input_shape[2:]), g.shape[2:], weight.shape, geometry, g.itemsize
-    plan = lanes.plan_transpose(*given) or planes.plan_transpose(*given)
-    return _run(g, weight, bias, tuple(input_shape), plan, geometry)
+    return _run(g, weight, bias, tuple(input_shape), _plan_transpose(*given), geometry)
 
 
 def conv_weight(
@@ -89,10 +109,9 @@ def conv_weight(
     if not _covers(g, x) or not math.prod(weight_shape):
         return NotImplemented
     given = x.shape[2:], g.shape[2:], tuple(weight_shape), geometry, x.itemsize
-    plan = lanes.plan_conv(*given)
-    if plan is not None:
-        return _lanes_weight(g, x, weight_shape, plan, geometry.groups)
-    return _planes_weight(g, x, weight_shape, planes.plan_conv(*given), geometry.groups)
+    plan = _plan(*given)
+    run = _lanes_weight if isinstance(plan, lanes.Plan) else _planes_weight
+    return run(g, x, weight_shape, plan, geometry.groups)
 
 
 @functools.lru_cache(maxsize=256)
@@ -105,24 +124,27 @@ def _offsets(offsets: bytes, unit: int) -> np.ndarray:
 def _lanes_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, plan: lanes.Plan, groups: int
 ) -> np.ndarray:
-    o, taken, *_ = weight_shape
-    made, taps = o // groups, len(plan.offsets)
+    o, taken, *sides = weight_shape
+    made, unit = o // groups, lanes.POSITIONS
     source, strides = memory(x)
     last = plain(np.moveaxis(g, 1, -1)).reshape(-1)
-    offsets = _offsets(plan.offsets.tobytes(), lanes.POSITIONS)
-    direct = _is_direct(strides, x.shape, plan.layout, groups)
-    args = last, source, strides, _three(x.shape[2:]), offsets, plan.where
-    rest = (groups, taken, made, 0), plan.layout, plan.block, direct
+    direct = plan.run % unit == 0 and _is_direct(strides, x.shape, plan.layout, groups)
+    tile = max(1, TILE // ((math.prod(plan.layout[:3]) * taken + len(plan.where) * o) * x.itemsize))
+    args = last, source, strides, _three(x.shape[2:]), plan.starts, plan.where
+    rest = (groups, taken, made, 0), plan.layout, plan.block, direct, tile
+    blocks = -(-plan.run // unit)
     sums: list[np.ndarray] = []
 
     def kernel(part: int, begin: int, end: int) -> None:
-        total = np.zeros((groups, len(offsets), made), x.dtype)
+        total = np.zeros((groups, len(plan.starts) // blocks, blocks * unit, made), x.dtype)
         lanes.convolve_weight(*args, total.reshape(-1), *rest, begin, end)
         sums.append(total)
 
     share(len(x), plan.cost, kernel)
-    total = sum(sums[1:], sums[0])
-    return np.ascontiguousarray(total[:, :taps].swapaxes(1, 2)).reshape(weight_shape)
+    total = sum(sums[1:], sums[0])[:, :, : plan.run]
+    # [G, taps * C/G, O/G] -> [O, C/G, *sides]
+    total = total.reshape(groups, math.prod(sides), taken, made).transpose(0, 3, 2, 1)
+    return np.ascontiguousarray(total).reshape(weight_shape)
 
 
 def _planes_weight(

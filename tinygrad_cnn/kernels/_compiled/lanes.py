@@ -14,7 +14,6 @@ copy.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -34,9 +33,7 @@ POSITIONS = 8 if WIDE else 5
 """Output positions of a block, and taps of one in the transpose in the weight."""
 
 
-def _lanes(vectors: int, unrolled: int) -> Any:
-    """Return the innermost loop for so many vectors of channels, and taps in each round."""
-
+def _lanes(vectors: int) -> Any:
     @intrinsic
     def lanes(typing: Any, image: Any, at: Any, offsets: Any, first: Any, count: Any, weight: Any,
               begin: Any, where: Any, put: Any, q: Any, last: Any, out: Any, base: Any, bias: Any,
@@ -58,22 +55,16 @@ def _lanes(vectors: int, unrolled: int) -> Any:
                 inputs.append(v.at(images, builder.load(v.at(v.pointer(7), place))))
                 targets.append(v.at(outs, builder.load(v.at(v.pointer(8), place))))
             starts = [v.load(v.at(biases, i * v.lanes)) for i in range(vectors)]
-            t, state, end = loop(builder, args[4], unrolled, "taps")
+            t, state, end = loop(builder, args[4], 1, "taps")
             sums = [state(start) for _ in range(POSITIONS) for start in starts]
-            sums += [state(v.zero) for _ in range((unrolled - 1) * len(sums))]
+            step = builder.load(v.at(offset, t))
+            column = v.at(weights, builder.mul(t, ir.Constant(I64, vectors * v.lanes)))
+            factors = [v.load(v.at(column, i * v.lanes)) for i in range(vectors)]
             made = []
-            for u in range(unrolled):
-                step = builder.load(v.at(offset, t, u))
-                column = v.at(weights, builder.mul(t, ir.Constant(I64, vectors * v.lanes)))
-                column = v.at(column, u * vectors * v.lanes)
-                factors = [v.load(v.at(column, i * v.lanes)) for i in range(vectors)]
-                for pointer in inputs:
-                    met = v.spread(v.at(pointer, step))
-                    made += [v.fma(met, factor, sums[len(made) + i]) for i, factor in enumerate(factors)]
+            for p, pointer in enumerate(inputs):
+                met = v.spread(v.at(pointer, step))
+                made += [v.fma(met, f, sums[p * vectors + i]) for i, f in enumerate(factors)]
             end(made)
-            half = len(made) // unrolled
-            if unrolled == 2:
-                made = [v.add(a, b) for a, b in zip(made[:half], made[half:], strict=True)]
             for p, target in enumerate(targets):
                 for i in range(vectors):
                     v.store(made[p * vectors + i], v.at(target, i * v.lanes))
@@ -86,32 +77,37 @@ def _lanes(vectors: int, unrolled: int) -> Any:
 
 def _lanes_weight(vectors: int) -> Any:
     @intrinsic
-    def lanes_weight(typing: Any, image: Any, at: Any, offsets: Any, first: Any, where: Any,
+    def lanes_weight(typing: Any, image: Any, at: Any, starts: Any, block: Any, where: Any,
                      count: Any, g: Any, place: Any, step: Any, out: Any, cell: Any,
-                     width: Any) -> Any:  # fmt: skip
-        """Add what `count` positions give some taps, from `first` on, of some channels."""
-        signature = types.void(image, at, offsets, first, where, count, g, place, step, out, cell,
-                               width)  # fmt: skip
+                     width: Any, images: Any, apart: Any) -> Any:  # fmt: skip
+        """Add what `count` positions of some images give a block of taps, for some channels."""
+        signature = types.void(image, at, starts, block, where, count, g, place, step, out, cell,
+                               width, images, apart)  # fmt: skip
 
         def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             v = Vectors(context, builder, signature, args)
-            images, cotangents = v.at(v.pointer(0), args[1]), v.at(v.pointer(6), args[7])
-            steps = [builder.load(v.at(v.pointer(2), args[3], t)) for t in range(POSITIONS)]
+            cotangents = v.at(v.pointer(6), args[7])
+            start = v.at(v.pointer(0), args[1], builder.load(v.at(v.pointer(2), args[3])))
             cells = []
             for t in range(POSITIONS):
                 line = builder.mul(args[11], ir.Constant(I64, t))
                 line = v.at(v.pointer(9), args[10], line)
                 cells += [v.at(line, i * v.lanes) for i in range(vectors)]
+            n, outer_state, outer_end = loop(builder, args[12], 1, "images")
+            outer = [outer_state(v.zero) for _ in cells]
+            whole = builder.mul(args[5], args[8])
+            line, base = v.at(cotangents, builder.mul(n, whole)), v.at(start, builder.mul(n, args[13]))
             q, state, end = loop(builder, args[5], 1, "positions")
-            sums = [state(v.zero) for _ in cells]
-            line = v.at(cotangents, builder.mul(q, args[8]))
-            factors = [v.load(v.at(line, i * v.lanes)) for i in range(vectors)]
-            base = v.at(images, builder.load(v.at(v.pointer(4), q)))
+            sums = [state(total) for total in outer]
+            row = v.at(line, builder.mul(q, args[8]))
+            factors = [v.load(v.at(row, i * v.lanes)) for i in range(vectors)]
+            met_at = v.at(base, builder.load(v.at(v.pointer(4), q)))
             made = []
-            for t, step in enumerate(steps):
-                met = v.spread(v.at(base, step))
+            for t in range(POSITIONS):
+                met = v.spread(v.at(met_at, t))
                 made += [v.fma(met, f, sums[t * vectors + i]) for i, f in enumerate(factors)]
             end(made)
+            outer_end(made)
             for target, total in zip(cells, made, strict=True):
                 v.store(v.add(v.load(target), total), target)
             return context.get_dummy_value()
@@ -121,7 +117,7 @@ def _lanes_weight(vectors: int) -> Any:
     return lanes_weight
 
 
-_one, _pair, _two = _lanes(1, 1), _lanes(1, 2), _lanes(2, 1)
+_one, _two = _lanes(1), _lanes(2)
 _one_weight, _two_weight = _lanes_weight(1), _lanes_weight(2)
 
 
@@ -170,9 +166,6 @@ def convolve(x, strides, size, offsets, weight, bias, where, put, parts, out, sh
                             for i in range(q, min(q + POSITIONS, table + count)):
                                 for k in range(block):
                                     out[base + put[i] + k] = bias[group * made + o + k]
-                        elif block * x.itemsize == VECTOR and taps % 2 == 0:
-                            _pair(image, at, offsets, tap, taps, weight, weights, where, put, q,
-                                  table + count - 1, out, base, bias, group * made + o)  # fmt: skip
                         elif block * x.itemsize == VECTOR:
                             _one(image, at, offsets, tap, taps, weight, weights, where, put, q,
                                  table + count - 1, out, base, bias, group * made + o)  # fmt: skip
@@ -182,27 +175,32 @@ def convolve(x, strides, size, offsets, weight, bias, where, put, parts, out, sh
 
 
 @jit
-def convolve_weight(g, x, strides, size, offsets, where, out, shape, layout, block, direct, first, last):  # fmt: skip
-    """Add to `out` [G, taps, O/G] what the images from first to last give."""
+def convolve_weight(g, x, strides, size, starts, where, out, shape, layout, block, direct, tile, first, last):  # fmt: skip
+    """Add to `out` [G, blocks of taps, O/G] what the images from first to last give, `tile` at a time."""
     groups, taken, made, _ = shape
     extent, before = layout[:3], layout[3:6]
-    image = x if direct else np.zeros(extent[0] * extent[1] * extent[2] * taken, x.dtype)
-    count, taps = len(where), len(offsets)
-    for n in range(first, last):
+    whole = extent[0] * extent[1] * extent[2] * taken
+    image = x if direct else np.zeros(tile * whole + POSITIONS, x.dtype)
+    apart = strides[0] if direct else whole
+    count, blocks = len(where), len(starts)
+    for n in range(first, last, tile):
+        images = min(tile, last - n)
         for group in range(groups):
             at = n * strides[0] if direct else 0
             if not direct:
-                _fill(x, n * strides[0] + group * taken * strides[1], strides, taken, size, extent, before, image)
+                for i in range(images):
+                    start = (n + i) * strides[0] + group * taken * strides[1]
+                    _fill(x, start, strides, taken, size, extent, before, image[i * whole :])
             for o in range(0, made, block):
                 place = n * count * groups * made + group * made + o
-                for t in range(0, taps, POSITIONS):
-                    cell = (group * taps + t) * made + o
+                for t in range(blocks):
+                    cell = (group * blocks + t) * POSITIONS * made + o
                     if block * x.itemsize == VECTOR:
-                        _one_weight(image, at, offsets, t, where, count, g, place, groups * made,
-                                    out, cell, made)  # fmt: skip
+                        _one_weight(image, at, starts, t, where, count, g, place, groups * made,
+                                    out, cell, made, images, apart)  # fmt: skip
                     else:
-                        _two_weight(image, at, offsets, t, where, count, g, place, groups * made,
-                                    out, cell, made)  # fmt: skip
+                        _two_weight(image, at, starts, t, where, count, g, place, groups * made,
+                                    out, cell, made, images, apart)  # fmt: skip
 
 
 # -- plans: what can be known before the arrays ------------------------------------------------
@@ -219,6 +217,12 @@ class Plan(NamedTuple):
     put: np.ndarray
     parts: np.ndarray
     block: int
+    narrow: bool
+    """Whether a block is one vector."""
+    starts: np.ndarray
+    """For the transpose in the weight: where blocks of taps begin, which are side by side."""
+    run: int
+    """Taps that are side by side: of all channels, and of a row of the kernel if not dilated."""
     cost: float
 
 
@@ -243,16 +247,16 @@ def _pack(numbers: np.ndarray, block: int) -> np.ndarray:
     return numbers.reshape(groups, -1, block, taps).swapaxes(2, 3).ravel()
 
 
-@functools.lru_cache(maxsize=256)
 def plan_conv(
     size: Sizes, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: int
 ) -> Plan | None:
     """Plan the convolution itself, or return None where it is not for this way."""
-    o, c, *_ = weight_shape
+    o, c, *kernel = weight_shape
     groups = geometry.groups
     block = _block(o // groups, itemsize)
     if not block:
         return None
+    narrow = block * itemsize == VECTOR
     axes = axes_of(size, out, weight_shape[2:], geometry)
     extent = [a.size + a.before + a.after for a in axes]
     taps = list(itertools.product(*[range(0, a.kernel * a.dilation, a.dilation) for a in axes]))
@@ -260,14 +264,17 @@ def plan_conv(
     counts = [a.out for a in axes]
     where = _grid((0, 0, 0), [a.stride for a in axes], counts, extent, c)
     put = np.arange(len(where)) * o
+    whole = axes[2].dilation == 1
+    run = c * axes[2].kernel if whole else c
+    rows = itertools.product(*[range(0, 1 if whole and i == 2 else a.kernel * a.dilation, a.dilation) for i, a in enumerate(axes)])
+    starts = [flat(row, extent) * c + k for row in rows for k in range(0, run, POSITIONS)]
     numbers = np.arange(o * len(offsets)).reshape(groups, o // groups, -1)
     parts = np.array([(0, len(offsets), 0, 0, len(where))], np.int64)
     cost = o * len(where) * len(offsets) / 100
     layout = (*extent, *[a.before for a in axes])
-    return Plan(layout, np.array(offsets, np.int64), _pack(numbers, block), where, put, parts, block, cost)
+    return Plan(layout, np.array(offsets, np.int64), _pack(numbers, block), where, put, parts, block, narrow, np.array(starts, np.int64), run, cost)
 
 
-@functools.lru_cache(maxsize=256)
 def plan_transpose(
     size: Sizes, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: int
 ) -> Plan | None:
@@ -281,6 +288,7 @@ def plan_transpose(
     block = _block(c, itemsize)
     if not block:
         return None
+    narrow = block * itemsize == VECTOR
     axes = axes_of(size, out, weight_shape[2:], geometry)
     phases, before, extent = phases_of(axes)
     made = o // groups
@@ -309,5 +317,5 @@ def plan_transpose(
         cost += c * groups * len(tables[-1]) * count / 100
     return Plan(
         (*extent, *before), np.array(offsets or [0], np.int64), np.concatenate(gathers),
-        np.concatenate(tables), np.concatenate(puts), np.array(parts, np.int64), block, cost,
+        np.concatenate(tables), np.concatenate(puts), np.array(parts, np.int64), block, narrow, np.zeros(0, np.int64), 0, cost,
     )  # fmt: skip

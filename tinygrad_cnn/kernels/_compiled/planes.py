@@ -19,7 +19,6 @@ by taps is in registers.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -261,10 +260,11 @@ class Plan(NamedTuple):
     offsets: np.ndarray
     gather: np.ndarray
     parts: np.ndarray
+    used: float
+    """The part of the positions computed that is output."""
     cost: float
 
 
-@functools.lru_cache(maxsize=256)
 def plan_conv(
     size: Sizes, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: int
 ) -> Plan:
@@ -287,10 +287,10 @@ def plan_conv(
     row = (0, len(offsets), 0, 0, length, *[a.out for a in axes], 0, 0, 0, 1, 1, 1, length + VECTOR)
     layout = (*steps, *[a.before for a in axes], *extent, channel)
     cost = _cost(o, len(offsets), length)
-    return Plan(layout, offsets, gather.ravel(), np.array([row], np.int64), cost)
+    used = math.prod(a.out for a in axes) / length
+    return Plan(layout, offsets, gather.ravel(), np.array([row], np.int64), used, cost)
 
 
-@functools.lru_cache(maxsize=256)
 def plan_transpose(
     size: Sizes, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: int
 ) -> Plan:
@@ -325,7 +325,8 @@ def plan_transpose(
         cost += _cost(c * groups, len(offsets) - first, length)
     layout = (1, 1, 1, *before, *extent, plane)
     parts = np.array([(*row, slack) for row in rows], np.int64)
-    return Plan(layout, np.array(offsets or [0], np.int64), np.concatenate(gathers), parts, cost)
+    used = math.prod(a.size for a in axes) / max(1, sum(row[4] for row in rows))
+    return Plan(layout, np.array(offsets or [0], np.int64), np.concatenate(gathers), parts, used, cost)
 
 
 def _gather(numbers: np.ndarray) -> np.ndarray:
