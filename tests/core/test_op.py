@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,16 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn import autograd
 from tinygrad_cnn.core.methods import TensorMethods
-from tinygrad_cnn.core.op import Array, Arrays, incomplete, method, methods, op, registry
+from tinygrad_cnn.core.op import (
+    Array,
+    Arrays,
+    _short_way,
+    incomplete,
+    method,
+    methods,
+    op,
+    registry,
+)
 from tinygrad_cnn.core.tensor import Tensor
 
 
@@ -443,3 +453,59 @@ def test_a_node_knows_the_inputs_that_were_numbers():
     y = x**3
     y.sum().backward()
     assert y.grad_fn.numbers == {"exponent": 3}
+
+
+OPERANDS = {
+    "leaf": lambda: leaf(0.5, 2.0),
+    "recorded": lambda: leaf(0.5, 2.0).exp(),
+    "column": lambda: Tensor(np.array([[1.0], [3.0]]), requires_grad=True),
+    "constant": lambda: Tensor(np.array([2.0, 3.0])),
+    "0-d": lambda: Tensor(np.array(2.0), requires_grad=True),
+    "float32": lambda: Tensor(np.array([2, 3], np.float32), requires_grad=True),
+    "integers": lambda: Tensor(np.array([1, 2])),
+    "float": lambda: 1.5,
+    "int": lambda: 2,
+    "array": lambda: np.array([1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("right", OPERANDS)
+@pytest.mark.parametrize("left", ["leaf", "recorded", "column", "constant", "0-d", "integers"])
+@pytest.mark.parametrize("symbol", ["add", "sub", "mul", "true_divide", "pow", "lt", "maximum"])
+def test_operators_do_what_their_operations_do(symbol, left, right):
+    """`_short_way` is the one way, `Op.__call__` the other."""
+    known, apply = registry[symbol], _short_way(registry[symbol])
+    a, b = OPERANDS[left](), OPERANDS[right]()
+    result, expected = apply(a, b), known(a, b)
+    np.testing.assert_array_equal(result.data, expected.data, strict=True)
+    assert result.requires_grad == expected.requires_grad
+    node, other = result.grad_fn, expected.grad_fn
+    assert (node is None) == (other is None) == (not expected.requires_grad)
+    if node is not None:
+        mixed = a.dtype != getattr(b, "dtype", a.dtype)  # then a parent is a new conversion
+        assert list(map(type, node.parents)) == list(map(type, other.parents))
+        assert mixed or all(map(operator.is_, node.parents, other.parents))
+        assert node.numbers == other.numbers
+        assert node.saved.keys() == other.saved.keys()
+        assert (node.shape, node.dtype, node.scope) == (other.shape, other.dtype, other.scope)
+        with tg.no_grad():
+            assert apply(a, b).grad_fn is None
+        with autograd.detect_anomaly():
+            assert "test_op.py" in apply(a, b).grad_fn.site
+
+
+@pytest.mark.parametrize("wrong", [leaf(1.0, 2.0, 3.0), "2", [1.0, 2.0]])
+def test_operators_refuse_what_their_operations_refuse(wrong):
+    with pytest.raises((RuntimeError, TypeError)) as expected:
+        registry["mul"](leaf(1.0, 2.0), wrong)
+    with pytest.raises(type(expected.value), match=re.escape(str(expected.value))):
+        leaf(1.0, 2.0) * wrong
+
+
+def test_a_changed_array_is_noticed_where_several_rules_keep_it():
+    x, w = leaf(1.0, 2.0), leaf(3.0, 4.0)
+    y = x * 1
+    z = y**w  # both rules keep the base, and one keeps the result
+    y.mul_(2)
+    with pytest.raises(RuntimeError, match="changed in place since"):
+        z.sum().backward()

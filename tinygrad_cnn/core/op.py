@@ -208,6 +208,7 @@ class Op(Generic[P, R]):
                 *values[:last], **dict(zip(keywords, values[last:], strict=True))
             )
         self._single = len(self.outputs) == 1 and not self.auxiliary
+        self._outputs = range(len(self.outputs))
         self._plans: dict[Any, Plan] = {}
 
     # -- declaring -----------------------------------------------------------------------------
@@ -345,22 +346,22 @@ class Op(Generic[P, R]):
             if not self.broadcast:
                 raise
             raise self._broadcast_error(arrays) from error
-        results: tuple[Tensor, ...]
         if self._single:
-            results = (tensor_from(out if isinstance(out, np.ndarray) else np.asarray(out)),)
+            results = [tensor_from(out if isinstance(out, np.ndarray) else np.asarray(out))]
         else:
-            results = tuple(tensor_from(np.asarray(part)) for part in out)
+            results = [tensor_from(np.asarray(part)) for part in out]
         if self.view:
             share_version(values[0], results[0])
         if wanted and self.differentiable and grad_mode.get():
             node = self._record(values, arrays, results, tuple(parents), wanted)
             node._numbers = numbers
-            for i, result in enumerate(results[: len(self.outputs)]):
+            for i in self._outputs:
+                result = results[i]
                 result._edge = node if self._single else self._edge(node, i, result._data)
                 result.requires_grad = True
         if anomaly_mode.get():
             self._examine(arrays, results)
-        return results[0] if self._single else results  # type: ignore[return-value]
+        return results[0] if self._single else tuple(results)  # type: ignore[return-value]
 
     def _call_bound(self, values: Values) -> Any:
         named = zip(self.parameters[self._positional :], values[self._positional :], strict=True)
@@ -468,7 +469,7 @@ class Op(Generic[P, R]):
         plan = self._plans[wanted] = Plan(self, differentiable)
         return plan
 
-    def _examine(self, arrays: Values, results: tuple[Tensor, ...]) -> None:
+    def _examine(self, arrays: Values, results: list[Tensor]) -> None:
         """Note where the operation was called, and look for the first NaN."""
         node = results[0].grad_fn
         if node is not None:
