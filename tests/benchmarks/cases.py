@@ -1,15 +1,24 @@
 """What is measured: each case builds a function to time, for one library.
 
-The libraries share PyTorch's names, so a case is written once and takes the library as an argument.
+A case takes the library as an argument: this package and PyTorch share their names. For what other
+libraries make of it see `peers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-Case = Callable[[ModuleType], Callable[[], Any]]
+
+class Case(NamedTuple):
+    """A function that takes a library and these arguments, and returns what is timed."""
+
+    build: Callable[..., Callable[[], Any]]
+    args: tuple[Any, ...] = ()
+
+    def __call__(self, lib: ModuleType) -> Callable[[], Any]:
+        return self.build(lib, *self.args)
 
 
 # -- networks ----------------------------------------------------------------------------------
@@ -209,14 +218,10 @@ POOLS: dict[str, tuple[Any, ...]] = {
 """The arguments of `pool2d`, by name."""
 
 
-def _bind(case: Callable[..., Any], *args: Any) -> Case:
-    return lambda lib: case(lib, *args)
-
-
 CASES: dict[str, Case] = {
-    **{f"{name}, training": _bind(training, *args) for name, args in NETWORKS.items()},
-    **{f"{name}, inference": _bind(inference, *args) for name, args in NETWORKS.items()},
-    **{f"conv2d {name}": _bind(conv2d, *args) for name, args in CONVOLUTIONS.items()},
-    **{name: _bind(pool2d, *args) for name, args in POOLS.items()},
-    "400 tiny operations": tiny_operations,
+    **{f"{name}, training": Case(training, args) for name, args in NETWORKS.items()},
+    **{f"{name}, inference": Case(inference, args) for name, args in NETWORKS.items()},
+    **{f"conv2d {name}": Case(conv2d, args) for name, args in CONVOLUTIONS.items()},
+    **{name: Case(pool2d, args) for name, args in POOLS.items()},
+    "400 tiny operations": Case(tiny_operations),
 }
