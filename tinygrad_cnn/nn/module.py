@@ -112,6 +112,9 @@ class Module:
             scope.reset(token)
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        forward_hooks = self._forward_pre_hooks or self._forward_hooks
+        if not (forward_hooks or self._backward_hooks or self._backward_pre_hooks):
+            return self.forward(*args, **kwargs)
         for pre_hook in tuple(self._forward_pre_hooks.values()):
             changed = pre_hook(self, args, kwargs)
             if changed is not None and pre_hook.with_kwargs:
