@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels.conv import Geometry, Sizes
+from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from . import lanes, planes
-from .jit import DTYPES, memory, plain, share
+from .jit import DTYPES, memory, plain, quiet, share
 
 TILE = 1 << 18
 """Bytes of planes and cotangents that the transpose in the weight keeps in the cache."""
@@ -60,16 +60,16 @@ def _run(
     if isinstance(plan, planes.Plan):
         out = np.empty((n, o, *_three(tuple(size))), x.dtype)
         bias = np.empty(0, x.dtype) if bias is None else plain(bias)
-        rest = bias, out.reshape(-1), out.shape[2:], o // groups, plan.parts, plan.layout, taken, groups
-        share(n, plan.cost, lambda part, first, last: planes.convolve(*common, *rest, first, last))
+        args = *common, bias, out.reshape(-1), out.shape[2:], o // groups
+        rest = plan.parts, plan.layout, taken, groups
+        share(n, plan.cost, lambda part, first, last: planes.convolve(*args, *rest, first, last))
         return out.reshape(shape)
     out = np.empty((n, *size, o), x.dtype)
     bias = np.zeros(o, x.dtype) if bias is None else plain(bias)
     direct = _is_direct(strides, x.shape, plan.layout, groups)
-    tables = plan.where, plan.put, plan.parts
-    shapes = groups, taken, o // groups, out.size // n
-    rest = *tables, out.reshape(-1), shapes, plan.layout, plan.block, direct
-    share(n, plan.cost, lambda part, first, last: lanes.convolve(*common, bias, *rest, first, last))
+    made = *common, bias, plan.where, plan.put, plan.parts, out.reshape(-1)
+    how = (groups, taken, o // groups, out.size // n), plan.layout, plan.block, direct
+    share(n, plan.cost, lambda part, first, last: lanes.convolve(*made, *how, first, last))
     return out.transpose(0, len(size) + 1, *range(1, len(size) + 1))
 
 
@@ -103,6 +103,7 @@ def conv_transpose(
     return _run(g, weight, bias, tuple(input_shape), _plan_transpose(*given), geometry)
 
 
+@quiet
 def conv_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, geometry: Geometry
 ) -> np.ndarray:

@@ -7,6 +7,7 @@ may be unsafe when two Python threads start kernels, or after a fork, are not ne
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -23,6 +24,9 @@ from ..threads import get_num_threads
 
 PACKAGE = __name__.rpartition(".")[0]
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+quiet = np.errstate(over="ignore", invalid="ignore")
+"""For what NumPy does with the kernels' results, which may hold inf and nan."""
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -123,7 +127,7 @@ def share(count: int, cost: float, kernel: Callable[[int, int, int], object]) ->
         try:
             for part in range(1, parts):
                 first, last = count * part // parts, count * (part + 1) // parts
-                _workers[part - 1].start(lambda a=part, b=first, c=last: kernel(a, b, c))
+                _workers[part - 1].start(functools.partial(kernel, part, first, last))
                 started.append(_workers[part - 1])
             kernel(0, 0, count // parts)
         finally:

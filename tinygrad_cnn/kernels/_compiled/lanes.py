@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from tinygrad_cnn.kernels.conv import Geometry, Sizes
+from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
@@ -251,7 +251,7 @@ def plan_conv(
     size: Sizes, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: int
 ) -> Plan | None:
     """Plan the convolution itself, or return None where it is not for this way."""
-    o, c, *kernel = weight_shape
+    o, c, *_ = weight_shape
     groups = geometry.groups
     block = _block(o // groups, itemsize)
     if not block:
@@ -303,7 +303,7 @@ def plan_transpose(
         low = [max((m for _, m in line.taps), default=0) for line in lines]
         shifts = [[b - m for b, (_, m) in zip(low, tap, strict=True)] for tap in taps]
         offsets += [flat(s, extent) * made + k for k in range(made) for s in shifts]
-        counts = [line.count for line in lines]
+        counts = [line.length for line in lines]
         starts = [b + line.q - m for b, line, m in zip(before, lines, low, strict=True)]
         tables.append(_grid(starts, (1, 1, 1), counts, extent, made))
         begins = [a.stride * line.q + line.r - a.before for a, line in zip(axes, lines, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels.norm import count
 
-from .jit import DTYPES, jit, share
+from .jit import DTYPES, jit, quiet, share
 
 WIDTH = 128
 """Sums side by side, so that one does not wait for the other: several rows of channels."""
@@ -245,6 +245,7 @@ def _match(x: np.ndarray, *arrays: np.ndarray) -> bool:
     return all(a.dtype == x.dtype and a.flags.carray for a in arrays)
 
 
+@quiet
 def channel_sum(x: np.ndarray) -> np.ndarray:
     layout = _layout(x)
     if layout is None:
@@ -255,6 +256,7 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
     return sums.sum(axis=0).astype(x.dtype)
 
 
+@quiet
 def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
     layout = _layout(x)
     if mean is None:
@@ -293,6 +295,7 @@ def normalise(
     return out
 
 
+@quiet
 def statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     layout = _layout(x)
     if layout is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, NamedTuple
 
-from tinygrad_cnn.kernels.conv import Geometry, Sizes
+from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 
 class Axis(NamedTuple):
@@ -39,7 +39,7 @@ class Line(NamedTuple):
     """The kernel elements i that meet them, each with m: they meet output q - m."""
     q: int
     """The first q."""
-    count: int
+    length: int
 
 
 def phases_of(axes: list[Axis]) -> tuple[list[tuple[Line, ...]], list[int], list[int]]:

@@ -28,7 +28,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from tinygrad_cnn.kernels.conv import Geometry, Sizes
+from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
@@ -312,7 +312,7 @@ def plan_transpose(
         ]
         first = len(offsets)
         offsets += [k * plane + flat(s, extent) for k in range(made) for s in shifts]
-        counts = [line.count for line in lines]
+        counts = [line.length for line in lines]
         starts = [a.stride * line.q + line.r - a.before for a, line in zip(axes, lines, strict=True)]
         length = rounded(flat([n - 1 for n in counts], extent) + 1, 2 * VECTOR // itemsize)
         steps = [a.stride for a in axes]

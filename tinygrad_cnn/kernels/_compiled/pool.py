@@ -50,8 +50,8 @@ def _max_row(typing: Any, x: Any, top: Any, bottom: Any, out: Any, taps: Any, at
         met = []
         for start in args[1:3]:
             row = v.at(v.pointer(0), start, p, p)
-            halves = [v.load_where(b, v.at(row, i * v.lanes)) for i, b in enumerate(inside)]
-            met += [_shuffle(v, *halves, range(i, 2 * v.lanes, 2)) for i in range(2)]
+            first, second = (v.load_where(b, v.at(row, i * v.lanes)) for i, b in enumerate(inside))
+            met += [_shuffle(v, first, second, range(i, 2 * v.lanes, 2)) for i in range(2)]
         numbers = ir.VectorType(I8, v.lanes)
         best, chosen = met[0], ir.Constant(numbers, [0] * v.lanes)
         for tap, value in enumerate(met[1:], 1):
@@ -289,9 +289,10 @@ def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
         return NotImplemented
     last, numbers = _channels_last(x, window), _numbers(window)
     out = _empty(window.output_shape(x.shape), x.dtype, last)
-    args = *[_four(a, window, last) for a in (x, out)], _divisor(divisor, x), numbers
-    cost = x.size / len(args[0])
-    share(len(args[0]), cost, lambda part, first, end: _average(*args, first, end))
+    source, target = (_four(a, window, last) for a in (x, out))
+    args = source, target, _divisor(divisor, x), numbers
+    cost = x.size / len(source)
+    share(len(source), cost, lambda part, first, end: _average(*args, first, end))
     return out
 
 
@@ -302,9 +303,10 @@ def avg_pool_input(
         return NotImplemented
     last, numbers = _channels_last(g, window), _numbers(window)
     dx = _empty(input_shape, g.dtype, last)
-    args = *[_four(a, window, last) for a in (g, dx)], _divisor(divisor, g), numbers
-    cost = dx.size / len(args[0])
-    share(len(args[0]), cost, lambda part, first, end: _average_input(*args, first, end))
+    source, target = (_four(a, window, last) for a in (g, dx))
+    args = source, target, _divisor(divisor, g), numbers
+    cost = dx.size / len(source)
+    share(len(source), cost, lambda part, first, end: _average_input(*args, first, end))
     return dx
 
 
