@@ -167,6 +167,8 @@ def test_convolution_of_what_is_not_finite(channels, stride, value):
     g[1, 2, 0, 3] = value
     expected = conv.conv_transpose.__wrapped__(g, weight, None, x.shape, geometry)
     close(fast_conv.conv_transpose(g, weight, None, x.shape, geometry), expected, np.float32)
+    weight[0, 0, 0, 0] = value
+    assert fast_conv.conv_transpose(g, weight, None, x.shape, geometry) is NotImplemented
 
 
 def test_convolution_declines_what_it_does_not_cover():

@@ -90,6 +90,7 @@ def conv(
     return _run(x, weight, bias, (x.shape[0], weight.shape[0], *size), _plan(*given), geometry)
 
 
+@quiet
 def conv_transpose(
     g: np.ndarray,
     weight: np.ndarray,
@@ -98,6 +99,8 @@ def conv_transpose(
     geometry: Geometry,
 ) -> np.ndarray:
     if not _covers(g, weight) or not math.prod(input_shape) or (bias is not None and bias.dtype != g.dtype):
+        return NotImplemented
+    if not np.isfinite(weight.sum()):  # the zeros around g would make nan of it
         return NotImplemented
     given = tuple(input_shape[2:]), g.shape[2:], weight.shape, geometry, g.itemsize
     return _run(g, weight, bias, tuple(input_shape), _plan_transpose(*given), geometry)
@@ -122,6 +125,14 @@ def _offsets(offsets: bytes, unit: int) -> np.ndarray:
     return np.append(numbers, np.zeros(-len(numbers) % unit, np.int64))
 
 
+def _sum(parts: dict[int, np.ndarray]) -> np.ndarray:
+    """Return the sum of the threads' parts, in the same order in every run."""
+    total = parts[0]
+    for part in range(1, len(parts)):
+        total += parts[part]
+    return total
+
+
 def _lanes_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, plan: lanes.Plan, groups: int
 ) -> np.ndarray:
@@ -134,15 +145,15 @@ def _lanes_weight(
     args = last, source, strides, _three(x.shape[2:]), plan.starts, plan.where
     rest = (groups, taken, made, 0), plan.layout, plan.block, direct, tile
     blocks = -(-plan.run // unit)
-    sums: list[np.ndarray] = []
+    sums: dict[int, np.ndarray] = {}
 
     def kernel(part: int, begin: int, end: int) -> None:
         total = np.zeros((groups, len(plan.starts) // blocks, blocks * unit, made), x.dtype)
         lanes.convolve_weight(*args, total.reshape(-1), *rest, begin, end)
-        sums.append(total)
+        sums[part] = total
 
     share(len(x), plan.cost, kernel)
-    total = sum(sums[1:], sums[0])[:, :, : plan.run]
+    total = _sum(sums)[:, :, : plan.run]
     # [G, taps * C/G, O/G] -> [O, C/G, *sides]
     total = total.reshape(groups, math.prod(sides), taken, made).transpose(0, 3, 2, 1)
     return np.ascontiguousarray(total).reshape(weight_shape)
@@ -160,15 +171,15 @@ def _planes_weight(
     args = *memory(g), _three(g.shape[2:]), *memory(x), _three(x.shape[2:]), offsets
     lines = (1, 1, 1, 0, 0, 0, *plan.layout[6:9], length)
     rest = plan.layout, lines, length, slack, taken, made, groups, tile
-    sums: list[np.ndarray] = []
+    sums: dict[int, np.ndarray] = {}
 
     def kernel(part: int, begin: int, end: int) -> None:
         total = np.zeros((groups * rows, len(offsets)), x.dtype)
         planes.convolve_weight(*args, total, *rest, begin, end)
-        sums.append(total)
+        sums[part] = total
 
     share(len(x), plan.cost, kernel)
-    total = sum(sums[1:], sums[0])
+    total = _sum(sums)
     if not np.isfinite(total.sum()):  # 0 * inf between two rows is nan, where it should be nothing
         return NotImplemented
     return total.reshape(groups, rows, -1)[:, :made, :taps].reshape(weight_shape)
