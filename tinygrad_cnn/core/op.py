@@ -293,6 +293,12 @@ class Op(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         values = args if len(args) == self._plain_count and not kwargs else self._bind(args, kwargs)
+        if values[self.inputs[0]].__class__ is np.ndarray and not self.variadic:
+            for i in self.inputs:
+                if values[i].__class__ not in _PLAIN:
+                    break
+            else:  # nothing but arrays, as in a gradient rule
+                return self._forward(*values)
         arrays = [*values]
         traced = mixed = False
         dtype: Any = None
@@ -795,11 +801,8 @@ def method(
         elif name is not None:
             _attach(name, function, lambda self, *args, **kwargs: call(self, *args, **kwargs))
             if inplace:
-                _attach(
-                    f"{name}_",
-                    function,
-                    lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), f"{name}_"),
-                )
+                assign = lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), f"{name}_")
+                _attach(f"{name}_", function, assign)
         if operator is not None:
             word = _OPERATORS[operator]
             apply: Any = lambda self, other: call(self, other)
@@ -811,11 +814,8 @@ def method(
             if operator in _REFLECTED:
                 _attach(f"__r{word}__", function, lambda self, other: call(other, self))
             if inplace and operator in _REFLECTED:
-                _attach(
-                    f"__i{word}__",
-                    function,
-                    lambda self, other: self._assign(apply(self, other), f"{word}_"),
-                )
+                assign = lambda self, other: self._assign(apply(self, other), f"{word}_")
+                _attach(f"__i{word}__", function, assign)
         return function
 
     return attach

@@ -25,7 +25,7 @@ def ntuple(name: str, argument: str, value: Any, dims: int, low: int) -> tuple[i
     """
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     for v in values:
-        if not isinstance(v, (int, np.integer)) or isinstance(v, bool):
+        if type(v) is not int and (isinstance(v, bool) or not isinstance(v, (int, np.integer))):
             raise TypeError(f"{name}: {argument} must be an int or {dims} ints, got {value!r}")
     if len(values) not in (1, dims):
         raise RuntimeError(f"{name}: {argument} must be an int or {dims} ints, got {value!r}")
