@@ -801,7 +801,7 @@ def method(
         elif name is not None:
             _attach(name, function, lambda self, *args, **kwargs: call(self, *args, **kwargs))
             if inplace:
-                assign = lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), f"{name}_")
+                assign: Any = lambda self, *args, **kwargs: self._assign(call(self, *args, **kwargs), f"{name}_")
                 _attach(f"{name}_", function, assign)
         if operator is not None:
             word = _OPERATORS[operator]
