@@ -30,7 +30,7 @@ def _choose(wide: Any, narrow: Any) -> Any:
         if by_lanes is not None and not by_lanes.narrow:
             return by_lanes
         by_planes = narrow(*given)
-        return by_lanes if by_lanes is not None and by_planes.used < 0.75 else by_planes
+        return by_lanes if by_lanes is not None and by_planes.used < 0.55 else by_planes
 
     return plan
 
@@ -61,7 +61,7 @@ def _run(
         out = np.empty((n, o, *_three(tuple(size))), x.dtype)
         bias = np.empty(0, x.dtype) if bias is None else plain(bias)
         args = *common, bias, out.reshape(-1), out.shape[2:], o // groups
-        rest = plan.parts, plan.layout, taken, groups
+        rest = plan.parts, plan.layout, plan.block, taken, groups
         share(n, plan.cost, lambda part, first, last: planes.convolve(*args, *rest, first, last))
         return out.reshape(shape)
     out = np.empty((n, *size, o), x.dtype)

@@ -34,50 +34,55 @@ from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
 from .plan import axes_of, flat, phases_of
 
-BLOCK = 8 if WIDE else 4
-"""Output channels that a block has, by two vectors of positions."""
-ROW = 2 * VECTOR // 4
-"""Positions that a block has in float32; in float64 half as many."""
+BLOCKS = (8, 6, 4) if WIDE else (4,)
+"""Output channels that a block may have, by two vectors of positions, or one at the end."""
 ROWS, TAPS = 4, 5 if WIDE else 2
 """Output channels and taps that a block of the transpose in the weight has."""
 
 # -- the innermost loops -----------------------------------------------------------------------
 
 
-@intrinsic
-def _correlate(typing: Any, planes: Any, at: Any, offsets: Any, first: Any, count: Any, weight: Any,
-               begin: Any, out: Any, place: Any, row: Any) -> Any:  # fmt: skip
-    """Make a block, ``out[place + b * row + p]`` for ``b < BLOCK`` and two vectors of p.
+def _correlate(block: int, vectors: int) -> Any:
+    @intrinsic
+    def correlate(typing: Any, planes: Any, at: Any, offsets: Any, first: Any, count: Any, weight: Any,
+                   begin: Any, out: Any, place: Any, row: Any) -> Any:  # fmt: skip
+        """Make a block, ``out[place + b * row + p]`` for b < `block` and some vectors of p.
 
-    It is the sum over t from first to first + count of
-    ``weight[begin + (t - first) * BLOCK + b] * planes[at + offsets[t] + p]``.
-    """
-    signature = types.void(planes, at, offsets, first, count, weight, begin, out, place, row)
+        It is the sum over t from first to first + count of
+        ``weight[begin + (t - first) * block + b] * planes[at + offsets[t] + p]``.
+        """
+        signature = types.void(planes, at, offsets, first, count, weight, begin, out, place, row)
 
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        v = Vectors(context, builder, signature, args)
-        pointers = [v.pointer(i) for i in (0, 2, 5, 7)]
-        inputs = v.at(pointers[0], args[1])
-        numbers = v.at(pointers[1], args[3])
-        weights = v.at(pointers[2], args[6])
-        outs = v.at(pointers[3], args[8])
-        t, state, end = loop(builder, args[4], 1, "taps")
-        sums = [state(v.zero) for _ in range(2 * BLOCK)]
-        base = v.at(inputs, builder.load(v.at(numbers, t)))
-        met = [v.load(v.at(base, i * v.lanes)) for i in range(2)]
-        column = v.at(weights, builder.mul(t, ir.Constant(I64, BLOCK)))
-        made = []
-        for b in range(BLOCK):
-            factor = v.spread(v.at(column, b))
-            made += [v.fma(factor, met[i], sums[2 * b + i]) for i in range(2)]
-        end(made)
-        for b in range(BLOCK):
-            line = v.at(outs, builder.mul(args[9], ir.Constant(I64, b)))
-            for i in range(2):
-                v.store(made[2 * b + i], v.at(line, i * v.lanes))
-        return context.get_dummy_value()
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            v = Vectors(context, builder, signature, args)
+            pointers = [v.pointer(i) for i in (0, 2, 5, 7)]
+            inputs = v.at(pointers[0], args[1])
+            numbers = v.at(pointers[1], args[3])
+            weights = v.at(pointers[2], args[6])
+            outs = v.at(pointers[3], args[8])
+            t, state, end = loop(builder, args[4], 1, "taps")
+            sums = [state(v.zero) for _ in range(vectors * block)]
+            base = v.at(inputs, builder.load(v.at(numbers, t)))
+            met = [v.load(v.at(base, i * v.lanes)) for i in range(vectors)]
+            column = v.at(weights, builder.mul(t, ir.Constant(I64, block)))
+            made = []
+            for b in range(block):
+                factor = v.spread(v.at(column, b))
+                made += [v.fma(factor, met[i], sums[vectors * b + i]) for i in range(vectors)]
+            end(made)
+            for b in range(block):
+                line = v.at(outs, builder.mul(args[9], ir.Constant(I64, b)))
+                for i in range(vectors):
+                    v.store(made[vectors * b + i], v.at(line, i * v.lanes))
+            return context.get_dummy_value()
 
-    return signature, emit
+        return signature, emit
+
+    return correlate
+
+
+_4x1, _6x1, _8x1 = _correlate(4, 1), _correlate(6, 1), _correlate(8, 1)
+_4x2, _6x2, _8x2 = _correlate(4, 2), _correlate(6, 2), _correlate(8, 2)
 
 
 @intrinsic
@@ -179,16 +184,35 @@ def _fill(x, at, strides, size, count, planes, start, layout):
 
 
 @jit
-def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts, layout, taken, groups, first, last):  # fmt: skip
+def _positions(planes, at, offsets, tap, taps, weight, begin, block, sums, length):
+    """Make `block` output channels at all positions."""
+    lanes = VECTOR // planes.itemsize
+    for p in range(0, length, 2 * lanes):
+        if p + lanes < length:
+            if block == 8:
+                _8x2(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
+            elif block == 6:
+                _6x2(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
+            else:
+                _4x2(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
+        elif block == 8:
+            _8x1(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
+        elif block == 6:
+            _6x1(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
+        else:
+            _4x1(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
+
+
+@jit
+def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts, layout, block, taken, groups, first, last):  # fmt: skip
     """Fill the images from first to last of `out`; each of `parts` is a phase of its positions."""
     channel, height, width = layout[9], layout[7], layout[8]
-    blocks = (made + BLOCK - 1) // BLOCK
+    blocks = (made + block - 1) // block
     longest = 0
     for part in range(len(parts)):
         longest = max(longest, parts[part, 4])
     planes = np.zeros(taken * channel + parts[0, 14], x.dtype)
-    step = ROW if x.itemsize == 4 else ROW // 2
-    sums = np.zeros(BLOCK * longest, x.dtype)
+    sums = np.zeros(block * longest, x.dtype)
     for n in range(first, last):
         for group in range(groups):
             at = n * strides[0] + group * taken * strides[1]
@@ -198,13 +222,12 @@ def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts
                 depth, rows, columns, z0, y0, x0, sd, sh, sw = parts[part, 5:14]
                 if not taps:
                     sums[:] = 0
-                for block in range(blocks):
+                for k in range(blocks):
                     if taps:
-                        where = begin + (group * blocks + block) * taps * BLOCK
-                        for p in range(0, length, step):
-                            _correlate(planes, at + p, offsets, tap, taps, weight, where, sums, p, length)
-                    for b in range(min(BLOCK, made - block * BLOCK)):
-                        o = group * made + block * BLOCK + b
+                        where = begin + (group * blocks + k) * taps * block
+                        _positions(planes, at, offsets, tap, taps, weight, where, block, sums, length)
+                    for b in range(min(block, made - k * block)):
+                        o = group * made + k * block + b
                         shift = bias[o] if len(bias) else x.dtype.type(0)
                         for z in range(depth):
                             for y in range(rows):
@@ -259,6 +282,7 @@ class Plan(NamedTuple):
     """Stride, padding before, size of a plane; size of a channel's planes together."""
     offsets: np.ndarray
     gather: np.ndarray
+    block: int
     parts: np.ndarray
     used: float
     """The part of the positions computed that is output."""
@@ -271,6 +295,7 @@ def plan_conv(
     """Plan the convolution itself."""
     o, c, *_ = weight_shape
     groups = geometry.groups
+    block = _block(o // groups)
     axes = axes_of(size, out, weight_shape[2:], geometry)
     steps = [a.stride for a in axes]
     extent = [-(-(a.size + a.before + a.after) // a.stride) for a in axes]
@@ -282,13 +307,13 @@ def plan_conv(
         place = flat([m // s for m, s in zip(tap, steps, strict=True)], extent)
         places.append(phase * plane + place)
     offsets = np.array([k * channel + place for k in range(c) for place in places], np.int64)
-    gather = _gather(np.arange(o * len(offsets)).reshape(groups, o // groups, -1))
-    length = rounded(flat([a.out - 1 for a in axes], extent) + 1, 2 * VECTOR // itemsize)
+    gather = _gather(np.arange(o * len(offsets)).reshape(groups, o // groups, -1), block)
+    length = rounded(flat([a.out - 1 for a in axes], extent) + 1, VECTOR // itemsize)
     row = (0, len(offsets), 0, 0, length, *[a.out for a in axes], 0, 0, 0, 1, 1, 1, length + VECTOR)
     layout = (*steps, *[a.before for a in axes], *extent, channel)
     cost = _cost(o, len(offsets), length)
     used = math.prod(a.out for a in axes) / length
-    return Plan(layout, offsets, gather.ravel(), np.array([row], np.int64), used, cost)
+    return Plan(layout, offsets, gather.ravel(), block, np.array([row], np.int64), used, cost)
 
 
 def plan_transpose(
@@ -297,6 +322,7 @@ def plan_transpose(
     """Plan the transpose in the input: `size` is that of the input, `out` that of `g`."""
     groups = geometry.groups
     o, c, *_ = weight_shape
+    block = _block(c)
     axes = axes_of(size, out, weight_shape[2:], geometry)
     phases, before, extent = phases_of(axes)
     made, plane = o // groups, math.prod(extent)
@@ -314,27 +340,32 @@ def plan_transpose(
         offsets += [k * plane + flat(s, extent) for k in range(made) for s in shifts]
         counts = [line.length for line in lines]
         starts = [a.stride * line.q + line.r - a.before for a, line in zip(axes, lines, strict=True)]
-        length = rounded(flat([n - 1 for n in counts], extent) + 1, 2 * VECTOR // itemsize)
+        length = rounded(flat([n - 1 for n in counts], extent) + 1, VECTOR // itemsize)
         steps = [a.stride for a in axes]
         rows.append((first, len(offsets) - first, begin, 0, length, *counts, *starts, *steps))
         if taps:
             chosen = [numbers[:, :, :, i, j, k] for (i, _), (j, _), (k, _) in taps]
-            gathers.append(_gather(np.stack(chosen, -1).reshape(groups, c, -1)).ravel())
+            gathers.append(_gather(np.stack(chosen, -1).reshape(groups, c, -1), block).ravel())
             begin += len(gathers[-1])
         slack = max(slack, length + VECTOR)
         cost += _cost(c * groups, len(offsets) - first, length)
     layout = (1, 1, 1, *before, *extent, plane)
     parts = np.array([(*row, slack) for row in rows], np.int64)
     used = math.prod(a.size for a in axes) / max(1, sum(row[4] for row in rows))
-    return Plan(layout, np.array(offsets or [0], np.int64), np.concatenate(gathers), parts, used, cost)
+    return Plan(layout, np.array(offsets or [0], np.int64), np.concatenate(gathers), block, parts, used, cost)
 
 
-def _gather(numbers: np.ndarray) -> np.ndarray:
-    """Return which weights each block has, tap by tap: [G, O, taps] -> [G, O/BLOCK, taps, BLOCK]."""
+def _block(channels: int) -> int:
+    """Return the block with which the fewest channels are made in vain."""
+    return min(BLOCKS, key=lambda block: rounded(channels, block))
+
+
+def _gather(numbers: np.ndarray, block: int) -> np.ndarray:
+    """Return which weights each block has, tap by tap: [G, O, taps] -> [G, O/block, taps, block]."""
     groups, o, taps = numbers.shape
-    full = np.zeros((groups, rounded(o, BLOCK), taps), np.int64)
+    full = np.zeros((groups, rounded(o, block), taps), np.int64)
     full[:, :o] = numbers
-    return full.reshape(groups, -1, BLOCK, taps).swapaxes(2, 3)
+    return full.reshape(groups, -1, block, taps).swapaxes(2, 3)
 
 
 def _cost(o: int, taps: int, length: int) -> float:
