@@ -3,7 +3,8 @@
 Images are (..., *size): a window spans as many of the last axes as it has sides, and whatever
 stands before them is a batch. A window is a grid of taps. Everything here loops over the taps,
 and handles all windows of all images at once: one tap of every window is one strided slice of
-the input.
+the input. Slices are copied before they are compared: of 64 x 6 x 28 x 28, to copy one of four taps
+takes 0.023 ms, to compare two copies 0.003, and two slices 0.048.
 """
 
 from __future__ import annotations
@@ -85,6 +86,12 @@ class Window(NamedTuple):
             d * (k - 1) >= s for k, s, d in zip(self.kernel, self.stride, self.dilation, strict=True)
         )
 
+    def tiles(self, size: Shape) -> bool:
+        """Whether each element of an input of `size` is in just one window."""
+        covered = tuple(k * n for k, n in zip(self.kernel, self.output_size(size), strict=True))
+        dense = not any(self.padding) and max(self.dilation) == 1
+        return dense and self.stride == self.kernel and covered == tuple(size)
+
 
 @compiled
 def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +121,7 @@ def _max_pool(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.
         (_, _, inputs), *places = places
         best = x[inputs].copy("K")
     for number, outputs, inputs in places:
-        value, highest, chosen = x[inputs], best[outputs], taps[outputs]
+        value, highest, chosen = x[inputs].copy("K"), best[outputs], taps[outputs]
         better = np.greater(value, highest)
         if nan:
             better |= np.isnan(value)
@@ -128,9 +135,11 @@ def _max_pool(x: np.ndarray, window: Window, nan: bool) -> tuple[np.ndarray, np.
 def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
     """Return an array of `input_shape` with each element of `g` added at its window's tap."""
     # in the memory order of the forward pass, which the next gradient rules compute in
-    dx = np.zeros_like(taps, g.dtype, shape=input_shape)
+    make = np.empty_like if window.tiles(window.size_of(input_shape)) else np.zeros_like
+    dx = make(taps, g.dtype, shape=input_shape)
     for number, outputs, inputs in window.taps(input_shape):
-        mask, part, target = taps[outputs] == number, g[outputs], dx[inputs]
+        # of integers as wide as g, which need no cast piece by piece
+        mask, part, target = (taps[outputs] == number).astype(f"i{g.itemsize}"), g[outputs], dx[inputs]
         if window.overlaps:
             target += keep(mask, part)
         else:
