@@ -494,6 +494,28 @@ def test_operators_do_what_their_operations_do(symbol, left, right):
             assert "test_op.py" in apply(a, b).grad_fn.site
 
 
+@op(name="test_op.first", promote="arithmetic")
+def first(x, y):
+    return x + 0 * y
+
+
+@first.gradient("x")
+def _(g, x_shape):
+    return g.reshape(g.shape[len(g.shape) - len(x_shape) :])
+
+
+@first.gradient("y")
+def _(g):
+    return 0 * g
+
+
+@pytest.mark.parametrize("apply", [first, _short_way(first)])
+def test_rules_may_ask_for_shapes_either_way(apply):
+    x = leaf(1.0, 2.0)
+    apply(x, x).sum().backward()
+    assert x.grad.tolist() == [1, 1]
+
+
 @pytest.mark.parametrize("wrong", [leaf(1.0, 2.0, 3.0), "2", [1.0, 2.0]])
 def test_operators_refuse_what_their_operations_refuse(wrong):
     with pytest.raises((RuntimeError, TypeError)) as expected:

@@ -216,12 +216,8 @@ def _run(
 
 def _reachable(roots: list[Tensor]) -> tuple[list[Node], dict[Tensor, int]]:
     """Return the nodes under `roots`, youngest first, and how many edges lead to each leaf."""
-    seen = set()
+    seen = {root.grad_fn for root in roots if root.grad_fn is not None}
     uses: dict[Tensor, int] = {}
-    for root in roots:
-        node = root.grad_fn
-        if node is not None:
-            seen.add(node)
     stack = list(seen)
     while stack:
         for parent in stack.pop().parents:

@@ -19,6 +19,7 @@ first-order backward and are themselves recorded under ``create_graph=True``.
 from __future__ import annotations
 
 import inspect
+import operator
 import os
 import sys
 import textwrap
@@ -76,31 +77,32 @@ class Rule:
 class Plan:
     """What one combination of differentiable inputs keeps, and the rules it runs."""
 
-    __slots__ = ("calls", "fields", "frees", "picks", "shapes")
+    __slots__ = ("arrays", "calls", "fields", "frees", "rest", "shapes")
 
     def __init__(self, op: Op[Any, Any], differentiable: tuple[int, ...]) -> None:
         wanted = {op.parameters[op.inputs[i]] for i in differentiable}
         rules = [rule for rule in op.rules if wanted.intersection(rule.inputs)]
-        self.fields = [name for rule in rules for name in rule.needs]
-        names = [*op.parameters, *op.outputs, *op.auxiliary]
-        shaped = [name for name in dict.fromkeys(self.fields) if name not in names]
+        known = [*op.parameters, *op.outputs, *op.auxiliary]
+        fields = dict.fromkeys(name for rule in rules for name in rule.needs)
+        shaped = [name for name in fields if name not in known]
         self.shapes = [op.parameters.index(name.removesuffix("_shape")) for name in shaped]
-        names += shaped
+        plain = {*op.option_names, *shaped}
+        self.fields = sorted(fields, key=plain.__contains__)  # the arrays first
         # where each field is found among the parameters, the outputs and the shapes
-        self.picks = [names.index(name) for name in self.fields]
-        self.frees = not set(self.fields).issubset([*op.option_names, *shaped])
+        places = [[*known, *shaped].index(name) for name in self.fields]
+        count = len(fields.keys() - plain)
+        self.arrays, self.rest = places[:count], places[count:]
+        self.frees = count > 0
         self.calls = []
-        start = 0
         for rule in rules:
-            stop = start + len(rule.needs)
             targets = [op.inputs.index(op.parameters.index(name)) for name in rule.inputs]
-            self.calls.append((_on_kept(rule.function, start, stop), targets))
-            start = stop
+            needs = [self.fields.index(name) for name in rule.needs]
+            self.calls.append((_on_kept(rule.function, needs), targets))
 
     def keep(self, found: Values) -> tuple[tuple[Any, ...], Sequence[list[int] | None]]:
-        """Return what the rules need of the parameters, outputs and shapes; and its versions."""
+        """Return the fields, from the parameters, outputs and shapes; and the arrays' versions."""
         kept, versions = [], []
-        for i in self.picks:
+        for i in self.arrays:
             value = found[i]
             if isinstance(value, Tensor):
                 kept.append(value._data)
@@ -108,16 +110,19 @@ class Plan:
             else:
                 kept.append(value)
                 versions.append(None)
+        for i in self.rest:
+            kept.append(found[i])
         return tuple(kept), versions
 
 
-def _on_kept(rule: Callable[..., Any], start: int, stop: int) -> Callable[[Any, Sequence[Any]], Any]:
+def _on_kept(rule: Callable[..., Any], places: list[int]) -> Callable[[Any, Values], Any]:
     """Return `rule` as a function of the gradient and all that the node keeps."""
-    if stop == start:
+    if not places:
         return lambda g, kept: rule(g)
-    if stop == start + 1:
-        return lambda g, kept: rule(g, kept[start])
-    return lambda g, kept: rule(g, *kept[start:stop])
+    if len(places) == 1:
+        return lambda g, kept: rule(g, kept[places[0]])
+    pick = operator.itemgetter(*places)
+    return lambda g, kept: rule(g, *pick(kept))
 
 
 class Op(Generic[P, R]):
@@ -189,10 +194,8 @@ class Op(Generic[P, R]):
         self._promoted = tuple(i for i in self.inputs if self.parameters[i] not in self.constant)
         several = self.variadic or len(self.inputs) > 1
         self.broadcast = (promote is not None and several) if broadcast is None else broadcast
-        self.option_names = tuple(
-            p.name for i, p in enumerate(parameters) if i not in self.inputs
-        )
         self._options = tuple(i for i in range(len(parameters)) if i not in self.inputs)
+        self.option_names = tuple(self.parameters[i] for i in self._options)
         self._index = {p.name: i for i, p in enumerate(parameters)}
         self._defaults = tuple(p.default for p in parameters)
         self._count = len(parameters)
@@ -456,7 +459,7 @@ class Op(Generic[P, R]):
         found = [*(arrays if self.variadic else values), *results]
         for i in plan.shapes:
             array = arrays[i]
-            found.append([np.shape(a) for a in array] if self.variadic else np.shape(array))
+            found.append([np.shape(a) for a in array] if self.variadic else getattr(array, "shape", ()))
         kept, versions = plan.keep(found)
         if self.variadic and self.parameters[self.inputs[0]] in plan.fields:
             versions = [*versions, *map(counter_of, values[self.inputs[0]])]
@@ -477,8 +480,7 @@ class Op(Generic[P, R]):
 
     def _examine(self, arrays: Values, results: list[Tensor]) -> None:
         """Note where the operation was called, and look for the first NaN."""
-        node = results[0].grad_fn
-        if node is not None:
+        if (node := results[0].grad_fn) is not None:
             node.site = user_line()
         inputs = arrays[self.inputs[0]] if self.variadic else [arrays[i] for i in self.inputs]
         if any(has_nan(out) for out in results) and not any(has_nan(x) for x in inputs):
@@ -497,7 +499,8 @@ class Op(Generic[P, R]):
     def vjp_recorded(self, node: Node, g: Any, wanted: Sequence[bool] | None = None) -> list[Any]:
         """The same, on Tensors: what the rules compute is recorded."""
         check_kept(node, node._versions)
-        tensors = [self._as_tensor(node, place) for place in range(len(node._kept))]
+        count = len(node._plan.arrays)
+        tensors = [*[self._as_tensor(node, place) for place in range(count)], *node._kept[count:]]
         return self._run_rules(node, g, tensors, wanted)
 
     def _run_rules(
@@ -505,9 +508,7 @@ class Op(Generic[P, R]):
     ) -> list[Any]:
         gradients: list[Any] = [None] * len(node.parents)
         for rule, targets in node._plan.calls:
-            if wanted is not None and not any(
-                wanted if self.variadic else [wanted[i] for i in targets]
-            ):
+            if wanted and not any(wanted if self.variadic else [wanted[i] for i in targets]):
                 continue
             try:
                 gradient = rule(g, kept)
@@ -531,13 +532,13 @@ class Op(Generic[P, R]):
     def _as_tensor(self, node: Node, place: int) -> Any:
         """Return a kept array as the Tensor that it was; masks and indices stay arrays."""
         name, value = node._plan.fields[place], node._kept[place]
-        if self.variadic and self._index.get(name) in self.inputs:
-            versions = node._versions[len(node._kept) :]
+        if self.variadic and name in self._index:
+            versions = node._versions[len(node._plan.arrays) :]
             return [_linked(*parts) for parts in zip(value, node.parents, versions, strict=False)]
         edge: Any = None
         if name in self.outputs:
             edge = self._edge(node, self.outputs.index(name), value)
-        elif self._index.get(name) in self.inputs:
+        elif name in self._index:
             edge = node.parents[self.inputs.index(self._index[name])]
         return _linked(value, edge, node._versions[place])
 
@@ -601,7 +602,9 @@ def _short_way(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
         result = tensor_from(out if isinstance(out, np.ndarray) else np.asarray(out))
         if wanted and op.differentiable and grad_mode.get():
             plan = op._plans.get(wanted) or op._plan(wanted)
-            kept, versions = plan.keep((input, other, result)) if plan.picks else ((), ())
+            if plan.shapes:
+                return op(input, other)
+            kept, versions = plan.keep((input, other, result)) if plan.fields else ((), ())
             result._edge = node = Node(op, plan, (first, second), kept, (), versions, out)
             node._numbers = numbers
             result.requires_grad = True
