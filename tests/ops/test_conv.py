@@ -74,7 +74,7 @@ def way(request, monkeypatch):
     name, _, small = request.param.partition(", ")
     can, module = WAYS[name], getattr(kernel, name, None)
     if module is not None:
-        choose = lambda shape, size, geometry: (
+        choose = lambda shape, size, geometry, transpose=False: (
             module if can(shape, geometry) and np.prod(shape) * np.prod(size) else kernel.columns
         )
         monkeypatch.setattr(kernel, "_way", choose)
@@ -103,8 +103,14 @@ def test_the_rule_that_picks_a_way(expected, shape, image, options):
     given = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **options}
     pairs = {name: (n, n) for name, n in given.items() if name != "groups"}
     pairs["padding"] = (pairs["padding"],) * 2
-    picked = kernel._way(shape, image, geometry.Geometry(**pairs, groups=given["groups"]))
-    assert picked is getattr(kernel, expected)
+    given = geometry.Geometry(**pairs, groups=given["groups"])
+    assert kernel._way(shape, image, given) is getattr(kernel, expected)
+
+
+def test_a_single_small_image_is_done_by_columns_but_not_in_the_transpose():
+    given = geometry.Geometry((1, 1), ((0, 0), (0, 0)), (1, 1))
+    assert kernel._way((16, 6, 5, 5), (1, 6, 14, 14), given) is kernel.columns
+    assert kernel._way((16, 6, 5, 5), (1, 6, 14, 14), given, transpose=True) is kernel.bands
 
 
 @pytest.mark.oracle

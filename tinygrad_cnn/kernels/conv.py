@@ -12,13 +12,13 @@ picks by shape, `_way`. Each returns an array of logical shape N, C, H, W in its
 * `depthwise`: each channel with a kernel of its own, as a sum over taps.
 * `bands`: few channels in narrow images; products with a banded matrix.
 * `windows`: most others; channels last, products with windows that lie in memory as they are.
-* `columns`: all the rest: dilated kernels, many small groups, single small images.
+* `columns`: all the rest: dilated kernels, many small groups, a few small images.
 
 The rule stands on times in nanoseconds for each (n, c, i, y, x), measured on two cores (AVX-512) in
 float32, forward and the two transposes together::
 
     bands      0.018 * W * O
-    windows    KW * (0.6 + 0.012 * O),  from 8 channels on; and 100 us more in Python
+    windows    KW * (0.6 + 0.012 * O),  from 8 channels on
     columns    KW * (1.2 + 0.036 * O)
 
 LeNet-5 at batch 64 goes by bands, 1.5 to 3 times as fast as by columns. By windows, 32 x 16 x 32 x 32
@@ -46,8 +46,12 @@ __all__ = [
     "Geometry", "Sizes", "conv", "conv_transpose", "conv_weight", "fold", "same_padding", "unfold",
 ]  # fmt: skip
 
-SMALL = 1 << 16
-"""So many products for each output channel are done by `columns` before `windows` are laid out."""
+SMALL = 1 << 17
+"""Up to so many products for each output channel, the time is Python's, where `columns` has least.
+
+For LeNet-5's convolutions of one image, `columns` takes 15 us each, `bands` 35; their transposes in
+the weight 16 and 50, but those in the input 60 and 50.
+"""
 
 F = TypeVar("F", bound=Callable[..., np.ndarray])
 
@@ -88,7 +92,7 @@ def conv_transpose(
     geometry: Geometry,
 ) -> np.ndarray:
     """Return the transpose of `conv` in its input: g (N, O, ...) -> (N, C, ...), plus `bias` (C,)."""
-    way = _way(weight.shape, input_shape, geometry)
+    way = _way(weight.shape, input_shape, geometry, transpose=True)
     if (way is bands and not _all_finite(g)) or not _all_finite(weight):
         way = columns
     return _plus(way.conv_transpose(g, weight, input_shape, geometry), bias)
@@ -107,8 +111,10 @@ def conv_weight(
     return columns.conv_weight(g, x, weight_shape, geometry)
 
 
-def _way(weight_shape: Sizes, input_shape: Sizes, geometry: Geometry) -> ModuleType:
-    """Return the module to use."""
+def _way(
+    weight_shape: Sizes, input_shape: Sizes, geometry: Geometry, transpose: bool = False
+) -> ModuleType:
+    """Return the module to use; `transpose` is for the transpose in the input."""
     o, c, *kernel = weight_shape
     size, taps = math.prod(input_shape), math.prod(kernel)
     if not size * math.prod(weight_shape):
@@ -117,9 +123,11 @@ def _way(weight_shape: Sizes, input_shape: Sizes, geometry: Geometry) -> ModuleT
         return depthwise
     if taps == 1 and geometry.groups == 1 and not any(map(any, geometry.padding)):
         return pointwise
-    windowed = c >= 8 and size * taps > SMALL and max(geometry.dilation) == 1
+    small = size * taps <= SMALL
+    windowed = c >= 8 and max(geometry.dilation) == 1 and not small
     price = (33 + 0.67 * o) if windowed else (67 + 2 * o)
-    if geometry.groups == 1 and input_shape[-1] * o < kernel[-1] * price:
+    narrow = geometry.groups == 1 and input_shape[-1] * o < kernel[-1] * price
+    if narrow and (transpose or not small):
         return bands
     return windows if windowed else columns
 
