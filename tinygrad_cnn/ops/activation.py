@@ -140,7 +140,8 @@ def _(draw): return (draw.array(draw.shape()),)
 @quiet
 def _softmax(input: Array, dim: int) -> Any:
     powers = np.exp(_shifted(input, dim))
-    return (powers / np.sum(powers, axis=dim, keepdims=True)).astype(input.dtype, copy=False)
+    total = np.add.reduce(powers, axis=dim, keepdims=True)
+    return (powers / total).astype(input.dtype, copy=False)
 
 
 @_softmax.gradient("input")
@@ -158,7 +159,7 @@ def _(onnx, input, dim): return onnx.node("Softmax", input, axis=dim)
 @quiet
 def _log_softmax(input: Array, dim: int) -> Any:
     shifted = _shifted(input, dim)
-    total = np.log(np.sum(np.exp(shifted), axis=dim, keepdims=True))
+    total = np.log(np.add.reduce(np.exp(shifted), axis=dim, keepdims=True))
     return (shifted - total).astype(input.dtype, copy=False)
 
 
@@ -180,7 +181,7 @@ def _(draw):
 def _shifted(input: Any, dim: int) -> Any:
     """Return `input` less its maximum, of which no power overflows."""
     wide = widened(input)
-    return wide - np.max(wide, axis=dim, keepdims=True, initial=-np.inf)
+    return wide - np.maximum.reduce(wide, axis=dim, keepdims=True, initial=-np.inf)
 
 
 @method("softmax")

@@ -61,7 +61,8 @@ def _(g, input_shape, target, scale):
     # -weight (over the sum of all, for the mean) at the target's class, 0 at the others
     dim = 1 if len(input_shape) > 1 else 0
     classes = np.arange(input_shape[dim]).reshape((-1,) + (1,) * (len(input_shape) - dim - 1))
-    return where(np.expand_dims(target, dim) == classes, shape.unsqueeze(g * scale, dim), 0)
+    chosen = shape.unsqueeze(target, dim) == classes
+    return where(chosen, shape.unsqueeze(g * scale, dim), 0)
 
 
 @_nll_loss.samples

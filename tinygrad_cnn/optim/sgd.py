@@ -83,11 +83,12 @@ class SGD(Optimizer):
         self, param: np.ndarray, grad: np.ndarray, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
         """Change `param` in place, given its gradient, its `state` and its group's options."""
-        momentum, lr = group["momentum"], group["lr"]
-        if not momentum:
+        lr = np.array(group["lr"], param.dtype)  # a number would cost more at each use
+        if not group["momentum"]:
             for p, g, scratch in blocks(param, grad):
                 p -= np.multiply(decayed(p, g, group), lr, out=scratch)
             return
+        momentum = np.array(group["momentum"], param.dtype)
         share = 1 - group["dampening"]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = Tensor(np.zeros_like(param))
