@@ -351,7 +351,7 @@ def _cotangents(name: str, roots: list[Tensor], given: Any, create_graph: bool) 
                     f"{name}: only an output of one element has an implicit gradient, "
                     f"got shape {root.shape}; pass the gradient, or reduce it first"
                 )
-            gradient = np.ones(root.shape, root.dtype)
+            gradient = tensor_from(np.ones(root.shape, root.dtype))
         if not isinstance(gradient, Tensor):
             gradient = tensor_from(as_array(gradient, root.dtype))
         if gradient.shape != root.shape:

@@ -42,9 +42,10 @@ R = TypeVar("R")
 
 Array = Any
 """An operation's input: an ndarray inside the operation; for its caller, also a Tensor or number."""
-Values = Sequence[Any]
 Arrays = Sequence[Any]
 """An operation's input that is a sequence of arrays, such as `cat`'s."""
+Values = Sequence[Any]
+"""Something for each parameter of an operation, or for each of its inputs or outputs."""
 
 registry: dict[str, Op[Any, Any]] = {}
 """Every operation, by name."""
@@ -75,7 +76,11 @@ class Rule:
 
 
 class Plan:
-    """What one combination of differentiable inputs keeps, and the rules it runs."""
+    """What one combination of differentiable inputs keeps, and the rules it runs.
+
+    A node keeps each of `fields` once: first the inputs and outputs (`arrays`), which have a
+    version, then the options and the shapes (`rest`).
+    """
 
     __slots__ = ("arrays", "calls", "fields", "frees", "rest", "shapes")
 
@@ -100,7 +105,7 @@ class Plan:
             self.calls.append((_on_kept(rule.function, needs), targets))
 
     def keep(self, found: Values) -> tuple[tuple[Any, ...], Sequence[list[int] | None]]:
-        """Return the fields, from the parameters, outputs and shapes; and the arrays' versions."""
+        """Return what is kept of the parameters, outputs and shapes, and the arrays' versions."""
         kept, versions = [], []
         for i in self.arrays:
             value = found[i]
@@ -459,7 +464,8 @@ class Op(Generic[P, R]):
         found = [*(arrays if self.variadic else values), *results]
         for i in plan.shapes:
             array = arrays[i]
-            found.append([np.shape(a) for a in array] if self.variadic else getattr(array, "shape", ()))
+            shape = [np.shape(a) for a in array] if self.variadic else getattr(array, "shape", ())
+            found.append(shape)
         kept, versions = plan.keep(found)
         if self.variadic and self.parameters[self.inputs[0]] in plan.fields:
             versions = [*versions, *map(counter_of, values[self.inputs[0]])]
@@ -574,6 +580,7 @@ def _short_way(op: Op[Any, Any]) -> Callable[[Any, Any], Any]:
     The inputs are Tensors of one floating dtype, or the second one is a number. Anything else
     goes the long way.
     """
+
     def call(input: Any, other: Any) -> Any:
         first = second = None
         wanted = 0
