@@ -21,11 +21,11 @@ float32, forward and the two transposes together::
     windows    KW * (0.6 + 0.012 * O),  from 8 channels on
     columns    KW * (1.2 + 0.036 * O)
 
-LeNet-5 at batch 64 goes by bands, 1.5 to 3 times as fast as by columns. By windows, 32 x 16 x 32 x 32
--> 32 with 3 x 3 kernels takes 4.2 ms (columns 8.1), 32 x 64 x 8 x 8 -> 64 1.7 (4.2), and PyTorch
-2.5 and 1.0. Winograd's F(2 x 2, 3 x 3), in NumPy
-with 16 products of matrices, took 1.2 times as long as windows with 64 channels at 16 x 16, and 0.9
-times with 128: its transforms, elementwise, eat what it saves in products.
+LeNet-5 at batch 64 goes by bands, 1.5 to 3 times as fast as by columns. By windows,
+32 x 16 x 32 x 32 -> 32 with 3 x 3 kernels takes 4.2 ms (columns 8.1), 32 x 64 x 8 x 8 -> 64 1.7
+(4.2), and PyTorch 2.5 and 1.0. Winograd's F(2 x 2, 3 x 3), as 16 products of matrices, took 1.2
+times as long as windows with 64 channels at 16 x 16, and 0.9 times with 128: its transforms,
+elementwise in NumPy, eat what it saves in products.
 """
 
 from __future__ import annotations
