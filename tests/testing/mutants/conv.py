@@ -116,7 +116,7 @@ def _(
 def _(out, bias): return out
 
 
-@mutant("conv2d", "the kernel is flipped in all three products", helper="kernels.bands:taps")
+@mutant("conv2d", "the kernel is flipped in bands", helper="kernels.bands:taps")
 def _(k, out, size, axis, geometry):
     for i, outputs, inputs in right_taps(k, out, size, axis, geometry):
         yield k - 1 - i, outputs, inputs
