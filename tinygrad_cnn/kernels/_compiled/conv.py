@@ -16,6 +16,9 @@ from .jit import DTYPES, memory, plain, quiet, share
 TILE = 1 << 18
 """Bytes of planes and cotangents that the transpose in the weight keeps in the cache."""
 
+SUMMED = 256
+"""Positions that it sums at least, before the sums go back to memory."""
+
 
 def _choose(wide: Any, narrow: Any) -> Any:
     """Choose between plans: by lanes of channels, by planes of positions.
@@ -141,7 +144,9 @@ def _lanes_weight(
     source, strides = memory(x)
     last = plain(np.moveaxis(g, 1, -1)).reshape(-1)
     direct = plan.run % unit == 0 and _is_direct(strides, x.shape, plan.layout, groups)
-    tile = max(1, TILE // ((math.prod(plan.layout[:3]) * taken + len(plan.where) * o) * x.itemsize))
+    positions = len(plan.where)
+    size = (math.prod(plan.layout[:3]) * taken + positions * o) * x.itemsize
+    tile = max(1, TILE // size, SUMMED // positions)
     args = last, source, strides, _three(x.shape[2:]), plan.starts, plan.where
     rest = (groups, taken, made, 0), plan.layout, plan.block, direct, tile
     blocks = -(-plan.run // unit)
