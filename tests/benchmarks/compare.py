@@ -40,8 +40,8 @@ IMPORTS = {
 }
 MEMORY = ("LeNet-5, batch 256", "ResNet-20, batch 128")
 
-PAUSE_SECONDS = 0.03
-"""Before each burst: threads of BLAS and OpenMP that wait keep a core busy for as long."""
+PAUSE_SECONDS = 0.15
+"""Before each burst: OpenBLAS's threads keep a core busy for 2^28 cycles after their last work."""
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
 
