@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.kernels.product import product
 
 from ._dims import check_tensor, normalize_dim
 from .diagonals import diagonal
@@ -54,9 +55,9 @@ def matmul(input: Array, other: Array) -> Any:
     _check_dtypes("matmul", input, other)
     try:
         if other.ndim == 2 and input.ndim > 2:  # one product, not one for each of the batch
-            return (_rows(input) @ other).reshape(*input.shape[:-1], other.shape[1])
-        if other.ndim == input.ndim == 2:  # for a column by a row, np.matmul is 10 times slower
-            return np.dot(input, other)
+            return product(_rows(input), other).reshape(*input.shape[:-1], other.shape[1])
+        if other.ndim == input.ndim == 2:
+            return product(input, other)
         return np.matmul(input, other)
     except ValueError:
         raise RuntimeError(_mismatch(np.shape(input), np.shape(other))) from None
@@ -355,11 +356,11 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
                 for k in range(i, j)
             )
 
-    def product(i: int, j: int) -> Tensor:
+    def chain(i: int, j: int) -> Tensor:
         k = best[i, j][1]
-        return tensors[i] if i == j else matmul(product(i, k), product(k + 1, j))
+        return tensors[i] if i == j else matmul(chain(i, k), chain(k + 1, j))
 
-    return product(0, count - 1)
+    return chain(0, count - 1)
 
 
 # -- linear ------------------------------------------------------------------------------------
@@ -398,7 +399,7 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
             "expected (..., in_features) and (out_features, in_features)"
         )
     _check_dtypes("linear", input, weight)
-    result = np.dot(_rows(input), weight.T)
+    result = product(_rows(input), weight.T)
     if bias is not None:
         _check_dtypes("linear", bias, weight)
         if bias.shape != weight.shape[:1]:

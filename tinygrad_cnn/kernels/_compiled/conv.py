@@ -11,7 +11,8 @@ import numpy as np
 from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from . import lanes, planes
-from .jit import DTYPES, memory, plain, quiet, share
+from .jit import DTYPES, memory, plain, quiet
+from .workers import parts_of, share
 
 TILE = 1 << 18
 """Bytes of planes and cotangents that the transpose in the weight keeps in the cache."""
@@ -65,14 +66,14 @@ def _run(
         bias = np.empty(0, x.dtype) if bias is None else plain(bias)
         args = *common, bias, out.reshape(-1), out.shape[2:], o // groups
         rest = plan.parts, plan.layout, plan.block, taken, groups
-        share(n, plan.cost, lambda part, first, last: planes.convolve(*args, *rest, first, last))
+        share(n, plan.cost, planes.convolve, *args, *rest)
         return out.reshape(shape)
     out = np.empty((n, *size, o), x.dtype)
     bias = np.zeros(o, x.dtype) if bias is None else plain(bias)
     direct = _is_direct(strides, x.shape, plan.layout, groups)
     made = *common, bias, plan.where, plan.put, plan.parts, out.reshape(-1)
     how = (groups, taken, o // groups, out.size // n), plan.layout, plan.block, direct
-    share(n, plan.cost, lambda part, first, last: lanes.convolve(*made, *how, first, last))
+    share(n, plan.cost, lanes.convolve, *made, *how)
     return out.transpose(0, len(size) + 1, *range(1, len(size) + 1))
 
 
@@ -128,14 +129,6 @@ def _offsets(offsets: bytes, unit: int) -> np.ndarray:
     return np.append(numbers, np.zeros(-len(numbers) % unit, np.int64))
 
 
-def _sum(parts: dict[int, np.ndarray]) -> np.ndarray:
-    """Return the sum of the threads' parts, in the same order in every run."""
-    total = parts[0]
-    for part in range(1, len(parts)):
-        total += parts[part]
-    return total
-
-
 def _lanes_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, plan: lanes.Plan, groups: int
 ) -> np.ndarray:
@@ -150,15 +143,11 @@ def _lanes_weight(
     args = last, source, strides, _three(x.shape[2:]), plan.starts, plan.where
     rest = (groups, taken, made, 0), plan.layout, plan.block, direct, tile
     blocks = -(-plan.run // unit)
-    sums: dict[int, np.ndarray] = {}
-
-    def kernel(part: int, begin: int, end: int) -> None:
-        total = np.zeros((groups, len(plan.starts) // blocks, blocks * unit, made), x.dtype)
-        lanes.convolve_weight(*args, total.reshape(-1), *rest, begin, end)
-        sums[part] = total
-
-    share(len(x), plan.cost, kernel)
-    total = _sum(sums)[:, :, : plan.run]
+    parts = parts_of(len(x), plan.cost)
+    sums = np.zeros((parts, groups, len(plan.starts) // blocks, blocks * unit, made), x.dtype)
+    whole = len(x) * plan.cost / parts
+    share(parts, whole, lanes.convolve_weight, *args, sums.reshape(parts, -1), len(x), *rest)
+    total = sums.sum(0)[:, :, : plan.run]
     # [G, taps * C/G, O/G] -> [O, C/G, *sides]
     total = total.reshape(groups, math.prod(sides), taken, made).transpose(0, 3, 2, 1)
     return np.ascontiguousarray(total).reshape(weight_shape)
@@ -176,15 +165,10 @@ def _planes_weight(
     args = *memory(g), _three(g.shape[2:]), *memory(x), _three(x.shape[2:]), offsets
     lines = (1, 1, 1, 0, 0, 0, *plan.layout[6:9], length)
     rest = plan.layout, lines, length, slack, taken, made, groups, tile
-    sums: dict[int, np.ndarray] = {}
-
-    def kernel(part: int, begin: int, end: int) -> None:
-        total = np.zeros((groups * rows, len(offsets)), x.dtype)
-        planes.convolve_weight(*args, total, *rest, begin, end)
-        sums[part] = total
-
-    share(len(x), plan.cost, kernel)
-    total = _sum(sums)
+    parts = parts_of(len(x), plan.cost)
+    sums = np.zeros((parts, groups * rows, len(offsets)), x.dtype)
+    share(parts, len(x) * plan.cost / parts, planes.convolve_weight, *args, sums, len(x), *rest)
+    total = sums.sum(0)
     if not np.isfinite(total.sum()):  # 0 * inf between two rows is nan, where it should be nothing
         return NotImplemented
     return total.reshape(groups, rows, -1)[:, :made, :taps].reshape(weight_shape)

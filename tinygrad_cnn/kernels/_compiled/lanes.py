@@ -28,6 +28,7 @@ from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
 from .plan import axes_of, flat, phases_of
+from .workers import shared
 
 POSITIONS = 8 if WIDE else 5
 """Output positions of a block, and taps of one in the transpose in the weight."""
@@ -145,7 +146,7 @@ def _fill(x, start, strides, taken, size, extent, before, image):
                         line[i * taken + c] = row[i * sx]
 
 
-@jit
+@shared
 def convolve(x, strides, size, offsets, weight, bias, where, put, parts, out, shape, layout, block, direct, first, last):  # fmt: skip
     """Fill the images from first to last of `out`; each of `parts` is a phase of its positions."""
     groups, taken, made, whole = shape
@@ -175,7 +176,7 @@ def convolve(x, strides, size, offsets, weight, bias, where, put, parts, out, sh
 
 
 @jit
-def convolve_weight(g, x, strides, size, starts, where, out, shape, layout, block, direct, tile, first, last):  # fmt: skip
+def _add_weight(g, x, strides, size, starts, where, out, shape, layout, block, direct, tile, first, last):  # fmt: skip
     """Add to `out` [G, blocks of taps, O/G] what the images from first to last give, `tile` at a time."""
     groups, taken, made, _ = shape
     extent, before = layout[:3], layout[3:6]
@@ -201,6 +202,15 @@ def convolve_weight(g, x, strides, size, starts, where, out, shape, layout, bloc
                     else:
                         _two_weight(image, at, starts, t, where, count, g, place, groups * made,
                                     out, cell, made, images, apart)  # fmt: skip
+
+
+@shared
+def convolve_weight(g, x, strides, size, starts, where, sums, images, shape, layout, block, direct, tile, first, last):  # fmt: skip
+    """Fill sums [parts, G, blocks of taps, O/G], each with what its part of the images gives."""
+    parts = len(sums)
+    for part in range(first, last):
+        _add_weight(g, x, strides, size, starts, where, sums[part], shape, layout, block, direct, tile,
+                    images * part // parts, images * (part + 1) // parts)  # fmt: skip
 
 
 # -- plans: what can be known before the arrays ------------------------------------------------

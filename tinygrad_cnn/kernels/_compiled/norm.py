@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_cnn.kernels.norm import count
 
-from .jit import DTYPES, jit, quiet, share
+from .jit import DTYPES, jit, quiet
+from .workers import share, shared
 
 WIDTH = 128
 """Sums side by side, so that one does not wait for the other: several rows of channels."""
@@ -79,27 +80,30 @@ def _repeat(mean, total):
 
 
 @jit
+def _image_sums(image, layout, out):
+    channels, places, rows = layout
+    step = rows * channels
+    if rows:
+        total = np.zeros(step, image.dtype)
+        for i in range(0, len(image) - step + 1, step):
+            _add(image[i : i + step], total)
+        for i in range(len(image) // step * step, len(image), channels):
+            _add(image[i : i + channels], total[:channels])
+        _fold(total, channels, out)
+    else:
+        for c in range(channels):
+            out[c] = _sum_of(image[c * places : (c + 1) * places])
+
+
+@shared
 def _sums(x, layout, out, first, last):
     """Write each image's sum per channel to `out` [N, C]."""
-    channels, places, rows = layout
-    size = channels * places
-    step = rows * channels
-    total = np.empty(step, x.dtype)
+    size = layout[0] * layout[1]
     for n in range(first, last):
-        image = x[n * size : (n + 1) * size]
-        if rows:
-            total[:] = 0
-            for i in range(0, size - step + 1, step):
-                _add(image[i : i + step], total)
-            for i in range(size // step * step, size, channels):
-                _add(image[i : i + channels], total[:channels])
-            _fold(total, channels, out[n])
-        else:
-            for c in range(channels):
-                out[n, c] = _sum_of(image[c * places : (c + 1) * places])
+        _image_sums(x[n * size : (n + 1) * size], layout, out[n])
 
 
-@jit
+@shared
 def _statistics(x, layout, means, rests, squares, first, last):
     """Write each image's mean per channel, and the sums of what differs from it and its square."""
     channels, places, rows = layout
@@ -107,8 +111,8 @@ def _statistics(x, layout, means, rests, squares, first, last):
     step = rows * channels
     repeated, total, total_squares = np.empty(step, x.dtype), np.empty(step, x.dtype), np.empty(step, x.dtype)
     for n in range(first, last):
-        _sums(x, layout, means, n, n + 1)
         image = x[n * size : (n + 1) * size]
+        _image_sums(image, layout, means[n])
         for c in range(channels):
             means[n, c] = x.dtype.type(means[n, c] / places)
         if rows:
@@ -127,7 +131,7 @@ def _statistics(x, layout, means, rests, squares, first, last):
                 rests[n, c], squares[n, c] = _squares_of(row, x.dtype.type(means[n, c]))
 
 
-@jit
+@shared
 def _products(x, y, layout, mean, out, first, last):
     """Write each image's sum of ``x * (y - mean)`` per channel to `out` [N, C]."""
     channels, places, rows = layout
@@ -163,7 +167,7 @@ def _mix_channel(x, a, y, mean, b, c, out):
         out[i] = x[i] * a + (y[i] - mean) * b + c
 
 
-@jit
+@shared
 def _mix(x, a, y, mean, b, c, layout, out, first, last):
     channels, places, rows = layout
     size = channels * places
@@ -197,7 +201,7 @@ def _normalise_channel(x, mean, scale, shift, out):
         out[i] = (x[i] - mean) * scale + shift
 
 
-@jit
+@shared
 def _normalise(x, mean, scale, shift, layout, out, first, last):
     channels, places, rows = layout
     size = channels * places
@@ -252,7 +256,7 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
         return NotImplemented
     sums = np.empty(x.shape[:2])
     args = _flat(x, layout), layout, sums
-    share(len(x), x[0].size * 0.1, lambda part, first, last: _sums(*args, first, last))
+    share(len(x), x[0].size * 0.1, _sums, *args)
     return sums.sum(axis=0).astype(x.dtype)
 
 
@@ -265,7 +269,7 @@ def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.nda
         return NotImplemented
     sums = np.empty(x.shape[:2])
     args = _flat(x, layout), _flat(y, layout), layout, mean, sums
-    share(len(x), x[0].size * 0.15, lambda part, first, last: _products(*args, first, last))
+    share(len(x), x[0].size * 0.15, _products, *args)
     return sums.sum(axis=0).astype(x.dtype)
 
 
@@ -277,7 +281,7 @@ def channel_mix(
         return NotImplemented
     out = np.empty_like(y)
     args = _flat(x, layout), a, _flat(y, layout), mean, b, c, layout, _flat(out, layout)
-    share(len(x), x[0].size * 0.2, lambda part, first, last: _mix(*args, first, last))
+    share(len(x), x[0].size * 0.2, _mix, *args)
     return out
 
 
@@ -291,7 +295,7 @@ def normalise(
         return NotImplemented
     out = np.empty_like(x)
     args = _flat(x, layout), mean, scale, shift, layout, _flat(out, layout)
-    share(len(x), x[0].size * 0.15, lambda part, first, last: _normalise(*args, first, last))
+    share(len(x), x[0].size * 0.15, _normalise, *args)
     return out
 
 
@@ -302,7 +306,7 @@ def statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return NotImplemented
     means, rests, squares = np.empty((3, *x.shape[:2]))
     args = _flat(x, layout), layout, means, rests, squares
-    share(len(x), x[0].size * 0.2, lambda part, first, last: _statistics(*args, first, last))
+    share(len(x), x[0].size * 0.2, _statistics, *args)
     n, places = count(x.shape), layout[1]
     mean = (means * places + rests).sum(axis=0) / n
     # sum of (x - mean)^2 = sum of (d + e)^2, d = x - the image's mean, e = that - mean

@@ -33,6 +33,7 @@ from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
 from .plan import axes_of, flat, phases_of
+from .workers import shared
 
 BLOCKS = (8, 6, 4) if WIDE else (4,)
 """Output channels that a block may have, by two vectors of positions, or one at the end."""
@@ -203,7 +204,7 @@ def _positions(planes, at, offsets, tap, taps, weight, begin, block, sums, lengt
             _4x1(planes, at + p, offsets, tap, taps, weight, begin, sums, p, length)
 
 
-@jit
+@shared
 def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts, layout, block, taken, groups, first, last):  # fmt: skip
     """Fill the images from first to last of `out`; each of `parts` is a phase of its positions."""
     channel, height, width = layout[9], layout[7], layout[8]
@@ -243,7 +244,7 @@ def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts
 
 
 @jit
-def convolve_weight(g, g_strides, g_size, x, strides, size, offsets, out, layout, lines_layout, length, slack, taken, made, groups, tile, first, last):  # fmt: skip
+def _add_weight(g, g_strides, g_size, x, strides, size, offsets, out, layout, lines_layout, length, slack, taken, made, groups, tile, first, last):  # fmt: skip
     """Add to `out` [O rounded up, taps rounded up] what the images from first to last give."""
     channel = layout[9]
     rounded = (made + ROWS - 1) // ROWS * ROWS
@@ -265,6 +266,16 @@ def convolve_weight(g, g_strides, g_size, x, strides, size, offsets, out, layout
                         rounded * length, taken * channel, length,
                         flat, (group * rounded + block) * len(offsets) + t, len(offsets),
                     )  # fmt: skip
+
+
+@shared
+def convolve_weight(g, g_strides, g_size, x, strides, size, offsets, sums, images, layout, lines_layout, length, slack, taken, made, groups, tile, first, last):  # fmt: skip
+    """Fill sums [parts, O rounded up, taps rounded up], each with what its part of the images gives."""
+    parts = len(sums)
+    for part in range(first, last):
+        _add_weight(g, g_strides, g_size, x, strides, size, offsets, sums[part], layout, lines_layout,
+                    length, slack, taken, made, groups, tile,
+                    images * part // parts, images * (part + 1) // parts)  # fmt: skip
 
 
 # -- plans: what can be known before the arrays ------------------------------------------------

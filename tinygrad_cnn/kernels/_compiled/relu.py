@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .jit import DTYPES, jit, share
+from .jit import DTYPES, jit
+from .workers import share, shared
 
 
-@jit
+@shared
 def _relu(x, out, first, last):
     part, made = x[first:last], out[first:last]
     zero = x.dtype.type(0)
@@ -17,7 +18,7 @@ def _relu(x, out, first, last):
         made[i] = zero if part[i] <= zero else part[i]
 
 
-@jit
+@shared
 def _relu_input(g, out, dx, first, last):
     part, passed, made = g[first:last], out[first:last], dx[first:last]
     zero = g.dtype.type(0)
@@ -41,7 +42,7 @@ def relu(x: np.ndarray) -> np.ndarray:
         return NotImplemented
     out = np.empty_like(x)
     args = [a.transpose(order).reshape(-1) for a in (x, out)]
-    share(x.size, 0.1, lambda part, first, last: _relu(*args, first, last))
+    share(x.size, 0.1, _relu, *args)
     return out
 
 
@@ -53,5 +54,5 @@ def relu_input(g: np.ndarray, out: np.ndarray) -> np.ndarray:
         return NotImplemented
     dx = np.empty_like(out)
     args = [a.transpose(order).reshape(-1) for a in (g, out, dx)]
-    share(g.size, 0.15, lambda part, first, last: _relu_input(*args, first, last))
+    share(g.size, 0.15, _relu_input, *args)
     return dx
