@@ -6,6 +6,9 @@ all images in float64.
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 from tinygrad_cnn.kernels.norm import count
@@ -16,55 +19,15 @@ from .workers import share, shared
 WIDTH = 128
 """Sums side by side, so that one does not wait for the other: several rows of channels."""
 
-
-@jit
-def _add(row, total):
-    for i in range(len(total)):
-        total[i] += row[i]
+# The arrays are [N, L, W] here. In C order the lines L are the channels; with channels last a line
+# is some rows of channels, and `many` has a number for each of its elements. Loops go over the
+# arrays themselves, as slices of them would be counted, and two threads be in each other's way.
 
 
 @jit
-def _add_square(row, mean, total, squares):
-    for i in range(len(total)):
-        centred = row[i] - mean[i]
-        total[i] += centred
-        squares[i] += centred * centred
-
-
-@jit
-def _add_product(row, other, mean, total):
-    for i in range(len(total)):
-        total[i] += row[i] * (other[i] - mean[i])
-
-
-@jit
-def _sum_of(row):
-    total = row.dtype.type(0)
-    for i in range(len(row)):
-        total += row[i]
-    return total
-
-
-@jit
-def _squares_of(row, mean):
-    total = squares = row.dtype.type(0)
-    for i in range(len(row)):
-        centred = row[i] - mean
-        total += centred
-        squares += centred * centred
-    return total, squares
-
-
-@jit
-def _products_of(row, other, mean):
-    total = row.dtype.type(0)
-    for i in range(len(row)):
-        total += row[i] * (other[i] - mean)
-    return total
-
-
-@jit
-def _fold(total, channels, out):
+def _fold(total, out):
+    """Add up the elements of a line that belong to the same channel."""
+    channels = len(out)
     for c in range(channels):
         made = 0.0
         for i in range(c, len(total), channels):
@@ -73,176 +36,145 @@ def _fold(total, channels, out):
 
 
 @jit
-def _repeat(mean, total):
-    channels = len(mean)
-    for i in range(len(total)):
-        total[i] = mean[i % channels]
+def _repeat(numbers, width):
+    many = np.empty(width, numbers.dtype)
+    for i in range(width):
+        many[i] = numbers[i % len(numbers)]
+    return many
 
 
 @jit
-def _image_sums(image, layout, out):
-    channels, places, rows = layout
-    step = rows * channels
-    if rows:
-        total = np.zeros(step, image.dtype)
-        for i in range(0, len(image) - step + 1, step):
-            _add(image[i : i + step], total)
-        for i in range(len(image) // step * step, len(image), channels):
-            _add(image[i : i + channels], total[:channels])
-        _fold(total, channels, out)
+def _image_sums(x, n, last, total, out):
+    _, lines, width = x.shape
+    if last:
+        total[:] = 0
+        for k in range(lines):
+            for i in range(width):
+                total[i] += x[n, k, i]
+        _fold(total, out)
     else:
-        for c in range(channels):
-            out[c] = _sum_of(image[c * places : (c + 1) * places])
+        for k in range(lines):
+            one = x.dtype.type(0)
+            for i in range(width):
+                one += x[n, k, i]
+            out[k] = one
 
 
 @shared
-def _sums(x, layout, out, first, last):
+def _sums(x, is_last, out, first, last):
     """Write each image's sum per channel to `out` [N, C]."""
-    size = layout[0] * layout[1]
+    total = np.empty(x.shape[2], x.dtype)
     for n in range(first, last):
-        _image_sums(x[n * size : (n + 1) * size], layout, out[n])
+        _image_sums(x, n, is_last, total, out[n])
 
 
 @shared
-def _statistics(x, layout, means, rests, squares, first, last):
+def _statistics(x, is_last, means, rests, squares, first, last):
     """Write each image's mean per channel, and the sums of what differs from it and its square."""
-    channels, places, rows = layout
-    size = channels * places
-    step = rows * channels
-    repeated, total, total_squares = np.empty(step, x.dtype), np.empty(step, x.dtype), np.empty(step, x.dtype)
+    _, lines, width = x.shape
+    total, total_squares = np.empty(width, x.dtype), np.empty(width, x.dtype)
     for n in range(first, last):
-        image = x[n * size : (n + 1) * size]
-        _image_sums(image, layout, means[n])
-        for c in range(channels):
-            means[n, c] = x.dtype.type(means[n, c] / places)
-        if rows:
-            _repeat(means[n], repeated)
+        mean = means[n]
+        _image_sums(x, n, is_last, total, mean)
+        for c in range(len(mean)):
+            mean[c] = x.dtype.type(mean[c] * len(mean) / (lines * width))
+        if is_last:
+            many = _repeat(mean.astype(x.dtype), width)
             total[:] = 0
             total_squares[:] = 0
-            for i in range(0, size - step + 1, step):
-                _add_square(image[i : i + step], repeated, total, total_squares)
-            for i in range(size // step * step, size, channels):
-                _add_square(image[i : i + channels], repeated[:channels], total[:channels], total_squares[:channels])
-            _fold(total, channels, rests[n])
-            _fold(total_squares, channels, squares[n])
+            for k in range(lines):
+                for i in range(width):
+                    centred = x[n, k, i] - many[i]
+                    total[i] += centred
+                    total_squares[i] += centred * centred
+            _fold(total, rests[n])
+            _fold(total_squares, squares[n])
         else:
-            for c in range(channels):
-                row = image[c * places : (c + 1) * places]
-                rests[n, c], squares[n, c] = _squares_of(row, x.dtype.type(means[n, c]))
+            for k in range(lines):
+                middle = x.dtype.type(mean[k])
+                one = square = x.dtype.type(0)
+                for i in range(width):
+                    centred = x[n, k, i] - middle
+                    one += centred
+                    square += centred * centred
+                rests[n, k], squares[n, k] = one, square
 
 
 @shared
-def _products(x, y, layout, mean, out, first, last):
+def _products(x, y, is_last, mean, out, first, last):
     """Write each image's sum of ``x * (y - mean)`` per channel to `out` [N, C]."""
-    channels, places, rows = layout
-    size = channels * places
-    step = rows * channels
-    total, repeated = np.empty(step, x.dtype), np.empty(step, x.dtype)
-    if rows:
-        _repeat(mean, repeated)
+    _, lines, width = x.shape
+    total, many = np.empty(width, x.dtype), _repeat(mean, width)
     for n in range(first, last):
-        image, other = x[n * size : (n + 1) * size], y[n * size : (n + 1) * size]
-        if rows:
+        if is_last:
             total[:] = 0
-            for i in range(0, size - step + 1, step):
-                _add_product(image[i : i + step], other[i : i + step], repeated, total)
-            for i in range(size // step * step, size, channels):
-                _add_product(image[i : i + channels], other[i : i + channels], repeated[:channels], total[:channels])
-            _fold(total, channels, out[n])
+            for k in range(lines):
+                for i in range(width):
+                    total[i] += x[n, k, i] * (y[n, k, i] - many[i])
+            _fold(total, out[n])
         else:
-            for c in range(channels):
-                a, b = c * places, (c + 1) * places
-                out[n, c] = _products_of(image[a:b], other[a:b], mean[c])
-
-
-@jit
-def _mix_row(x, a, y, mean, b, c, out):
-    for i in range(len(out)):
-        out[i] = x[i] * a[i] + (y[i] - mean[i]) * b[i] + c[i]
-
-
-@jit
-def _mix_channel(x, a, y, mean, b, c, out):
-    for i in range(len(out)):
-        out[i] = x[i] * a + (y[i] - mean) * b + c
+            for k in range(lines):
+                one = x.dtype.type(0)
+                for i in range(width):
+                    one += x[n, k, i] * (y[n, k, i] - mean[k])
+                out[n, k] = one
 
 
 @shared
-def _mix(x, a, y, mean, b, c, layout, out, first, last):
-    channels, places, rows = layout
-    size = channels * places
-    if rows:
-        step = rows * channels
-        many = np.empty((4, step), x.dtype)
-        _repeat(a, many[0])
-        _repeat(mean, many[1])
-        _repeat(b, many[2])
-        _repeat(c, many[3])
-        end = last * size
-        for i in range(first * size, end, step):
-            n = min(step, end - i)
-            _mix_row(x[i : i + n], many[0, :n], y[i : i + n], many[1, :n], many[2, :n], many[3, :n], out[i : i + n])
+def _mix(x, a, y, mean, b, c, is_last, out, first, last):
+    _, lines, width = x.shape
+    if is_last:
+        a, mean, b, c = _repeat(a, width), _repeat(mean, width), _repeat(b, width), _repeat(c, width)
+        for n in range(first, last):
+            for k in range(lines):
+                for i in range(width):
+                    out[n, k, i] = x[n, k, i] * a[i] + (y[n, k, i] - mean[i]) * b[i] + c[i]
     else:
         for n in range(first, last):
-            for k in range(channels):
-                at, to = n * size + k * places, n * size + (k + 1) * places
-                _mix_channel(x[at:to], a[k], y[at:to], mean[k], b[k], c[k], out[at:to])
-
-
-@jit
-def _normalise_row(x, mean, scale, shift, out):
-    for i in range(len(out)):
-        out[i] = (x[i] - mean[i]) * scale[i] + shift[i]
-
-
-@jit
-def _normalise_channel(x, mean, scale, shift, out):
-    for i in range(len(out)):
-        out[i] = (x[i] - mean) * scale + shift
+            for k in range(lines):
+                for i in range(width):
+                    out[n, k, i] = x[n, k, i] * a[k] + (y[n, k, i] - mean[k]) * b[k] + c[k]
 
 
 @shared
-def _normalise(x, mean, scale, shift, layout, out, first, last):
-    channels, places, rows = layout
-    size = channels * places
-    if rows:
-        step = rows * channels
-        many = np.empty((3, step), x.dtype)
-        _repeat(mean, many[0])
-        _repeat(scale, many[1])
-        _repeat(shift, many[2])
-        end = last * size
-        for i in range(first * size, end, step):
-            n = min(step, end - i)
-            _normalise_row(x[i : i + n], many[0, :n], many[1, :n], many[2, :n], out[i : i + n])
+def _normalise(x, mean, scale, shift, is_last, out, first, last):
+    _, lines, width = x.shape
+    if is_last:
+        mean, scale, shift = _repeat(mean, width), _repeat(scale, width), _repeat(shift, width)
+        for n in range(first, last):
+            for k in range(lines):
+                for i in range(width):
+                    out[n, k, i] = (x[n, k, i] - mean[i]) * scale[i] + shift[i]
     else:
         for n in range(first, last):
-            for k in range(channels):
-                at, to = n * size + k * places, n * size + (k + 1) * places
-                _normalise_channel(x[at:to], mean[k], scale[k], shift[k], out[at:to])
+            for k in range(lines):
+                for i in range(width):
+                    out[n, k, i] = (x[n, k, i] - mean[k]) * scale[k] + shift[k]
 
 
 # -- the kernels -------------------------------------------------------------------------------
 
 
-def _layout(x: np.ndarray) -> tuple[int, int, int] | None:
-    """Return channels, places of an image, and the rows of channels to add at once.
+def _lines(x: np.ndarray) -> tuple[np.ndarray, bool] | None:
+    """Return `x` as [N, L, W], and whether its channels are last in memory.
 
-    None where the array is not for these kernels; no rows where it is in C order.
+    None where the array is not for these kernels.
     """
     if x.ndim < 3 or x.dtype not in DTYPES or x.size < 1000:
         return None
-    channels = x.shape[1]
-    places = x[0, 0].size
     if x.flags.carray:
-        return channels, places, 0
-    if x.transpose(0, *range(2, x.ndim), 1).flags.carray:
-        return channels, places, max(1, min(places, WIDTH // channels))
-    return None
+        return x.reshape(*x.shape[:2], -1), False
+    x = x.transpose(0, *range(2, x.ndim), 1)
+    if not x.flags.carray:
+        return None
+    n, *size, channels = x.shape
+    return x.reshape(n, -1, _rows(math.prod(size), channels) * channels), True
 
 
-def _flat(x: np.ndarray, layout: tuple[int, int, int]) -> np.ndarray:
-    return (x.transpose(0, *range(2, x.ndim), 1) if layout[2] else x).reshape(-1)
+@functools.cache
+def _rows(places: int, channels: int) -> int:
+    """Return how many rows of channels make a line of at most `WIDTH`."""
+    return max(n for n in range(1, max(1, WIDTH // channels) + 1) if places % n == 0)
 
 
 def _match(x: np.ndarray, *arrays: np.ndarray) -> bool:
@@ -251,63 +183,63 @@ def _match(x: np.ndarray, *arrays: np.ndarray) -> bool:
 
 @quiet
 def channel_sum(x: np.ndarray) -> np.ndarray:
-    layout = _layout(x)
-    if layout is None:
+    given = _lines(x)
+    if given is None:
         return NotImplemented
     sums = np.empty(x.shape[:2])
-    args = _flat(x, layout), layout, sums
-    share(len(x), x[0].size * 0.1, _sums, *args)
+    share(len(x), x[0].size * 0.1, _sums, *given, sums)
     return sums.sum(axis=0).astype(x.dtype)
 
 
 @quiet
 def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
-    layout = _layout(x)
+    one, other = _lines(x), _lines(y)
     if mean is None:
         mean = np.zeros(x.shape[1], x.dtype)
-    if layout is None or _layout(y) != layout or not _match(x, mean) or y.dtype != x.dtype:
+    if one is None or other is None or one[1] != other[1] or y.dtype != x.dtype or not _match(x, mean):
         return NotImplemented
     sums = np.empty(x.shape[:2])
-    args = _flat(x, layout), _flat(y, layout), layout, mean, sums
-    share(len(x), x[0].size * 0.15, _products, *args)
+    share(len(x), x[0].size * 0.15, _products, one[0], *other, mean, sums)
     return sums.sum(axis=0).astype(x.dtype)
 
 
 def channel_mix(
     x: np.ndarray, a: np.ndarray, y: np.ndarray, mean: np.ndarray, b: np.ndarray, c: np.ndarray
 ) -> np.ndarray:
-    layout = _layout(y)
-    if layout is None or _layout(x) != layout or not _match(x, a, mean, b, c) or y.dtype != x.dtype:
+    one, other = _lines(x), _lines(y)
+    if one is None or other is None or one[1] != other[1] or y.dtype != x.dtype:
+        return NotImplemented
+    if not _match(x, a, mean, b, c):
         return NotImplemented
     out = np.empty_like(y)
-    args = _flat(x, layout), a, _flat(y, layout), mean, b, c, layout, _flat(out, layout)
-    share(len(x), x[0].size * 0.2, _mix, *args)
+    made, last = _lines(out)
+    share(len(x), x[0].size * 0.2, _mix, one[0], a, other[0], mean, b, c, last, made)
     return out
 
 
 def normalise(
     x: np.ndarray, mean: np.ndarray, scale: np.ndarray, shift: np.ndarray | None
 ) -> np.ndarray:
-    layout = _layout(x)
+    given = _lines(x)
     if shift is None:
         shift = np.zeros_like(mean)
-    if layout is None or not _match(x, mean, scale, shift):
+    if given is None or not _match(x, mean, scale, shift):
         return NotImplemented
     out = np.empty_like(x)
-    args = _flat(x, layout), mean, scale, shift, layout, _flat(out, layout)
-    share(len(x), x[0].size * 0.15, _normalise, *args)
+    made, last = _lines(out)
+    share(len(x), x[0].size * 0.15, _normalise, given[0], mean, scale, shift, last, made)
     return out
 
 
 @quiet
 def statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    layout = _layout(x)
-    if layout is None:
+    given = _lines(x)
+    if given is None:
         return NotImplemented
     means, rests, squares = np.empty((3, *x.shape[:2]))
-    args = _flat(x, layout), layout, means, rests, squares
-    share(len(x), x[0].size * 0.2, _statistics, *args)
-    n, places = count(x.shape), layout[1]
+    share(len(x), x[0].size * 0.2, _statistics, *given, means, rests, squares)
+    n = count(x.shape)
+    places = n // len(x)
     mean = (means * places + rests).sum(axis=0) / n
     # sum of (x - mean)^2 = sum of (d + e)^2, d = x - the image's mean, e = that - mean
     e = means - mean
