@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .norm import channel_sum
+
 
 def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool = False) -> np.ndarray:
     """Return the sum over `axes` (not negative), as `np.sum` does.
@@ -15,7 +17,7 @@ def sum_over(x: np.ndarray, axes: tuple[int, ...], keepdims: bool = False) -> np
     if x.dtype.kind != "f" or not 1 < len(axes) < x.ndim:
         return np.sum(x, axis=axes, keepdims=keepdims)
     kept = [i for i in range(x.ndim) if i not in axes]
-    total = np.einsum(x, range(x.ndim), kept)
+    total = channel_sum(x) if kept == [1] else np.einsum(x, range(x.ndim), kept)
     if keepdims:
         total = total.reshape([1 if i in axes else n for i, n in enumerate(x.shape)])
     return total

@@ -332,8 +332,11 @@ def _track(
     unbiased = as_array(var) * (count / (count - 1))
     for running, batch in ((running_mean, as_array(mean)), (running_var, unbiased)):
         if running is not None:
-            batch = np.mean(batch.reshape(-1, len(running)), axis=0)
-            running.data[...] = (1 - momentum) * running.data + momentum * batch
+            if len(batch) > len(running):
+                batch = np.mean(batch.reshape(-1, len(running)), axis=0)
+            data = running.data
+            data *= 1 - momentum
+            data += momentum * batch
             changed_in_place(running)
 
 

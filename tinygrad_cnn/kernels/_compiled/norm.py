@@ -11,8 +11,6 @@ import math
 
 import numpy as np
 
-from tinygrad_cnn.kernels.norm import count
-
 from .jit import DTYPES, jit, quiet
 from .workers import share, shared
 
@@ -98,6 +96,34 @@ def _statistics(x, is_last, means, rests, squares, first, last):
                     one += centred
                     square += centred * centred
                 rests[n, k], squares[n, k] = one, square
+
+
+@jit
+def _combine(means, rests, squares, places, mean, var):
+    """Write mean and variance of all images, of `places` each."""
+    n = len(means) * places
+    for c in range(len(mean)):
+        total = 0.0
+        for k in range(len(means)):
+            total += means[k, c] * places + rests[k, c]
+        middle = total / n
+        # sum of (x - mean)^2 = sum of (d + e)^2, d = x - the image's mean, e = that - mean
+        total = 0.0
+        for k in range(len(means)):
+            e = means[k, c] - middle
+            total += squares[k, c] + 2 * e * rests[k, c] + places * e * e
+        mean[c], var[c] = middle, 0.0 if total < 0 else total / n
+
+
+@jit
+def _total(sums, out):
+    """Return the sum over all images."""
+    for c in range(len(out)):
+        total = 0.0
+        for k in range(len(sums)):
+            total += sums[k, c]
+        out[c] = total
+    return out
 
 
 @shared
@@ -188,7 +214,7 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
         return NotImplemented
     sums = np.empty(x.shape[:2])
     share(len(x), x[0].size * 0.1, _sums, *given, sums)
-    return sums.sum(axis=0).astype(x.dtype)
+    return _total(sums, np.empty(x.shape[1], x.dtype))
 
 
 @quiet
@@ -200,7 +226,7 @@ def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.nda
         return NotImplemented
     sums = np.empty(x.shape[:2])
     share(len(x), x[0].size * 0.15, _products, one[0], *other, mean, sums)
-    return sums.sum(axis=0).astype(x.dtype)
+    return _total(sums, np.empty(x.shape[1], x.dtype))
 
 
 def channel_mix(
@@ -238,10 +264,6 @@ def statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return NotImplemented
     means, rests, squares = np.empty((3, *x.shape[:2]))
     share(len(x), x[0].size * 0.2, _statistics, *given, means, rests, squares)
-    n = count(x.shape)
-    places = n // len(x)
-    mean = (means * places + rests).sum(axis=0) / n
-    # sum of (x - mean)^2 = sum of (d + e)^2, d = x - the image's mean, e = that - mean
-    e = means - mean
-    var = (squares + 2 * e * rests + places * e * e).sum(axis=0) / n
-    return mean.astype(x.dtype), np.maximum(var, 0).astype(x.dtype)
+    mean, var = np.empty((2, x.shape[1]), x.dtype)
+    _combine(means, rests, squares, x[0, 0].size, mean, var)
+    return mean, var
