@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.core.tensor import Tensor, changed_in_place
 from tinygrad_cnn.ops import creation
 
 from . import functional as F
@@ -94,7 +94,9 @@ class _BatchNorm(_Norm):
         if self.training and not self.track_running_stats:
             running = None, None
         elif self.training:
-            self.num_batches_tracked += 1
+            batches: Tensor = self.num_batches_tracked
+            batches.data[...] += 1  # as a Tensor it takes 10 us
+            changed_in_place(batches)
             if momentum is None:  # the mean over all batches so far
                 momentum = 1 / self.num_batches_tracked.item()
         return F.batch_norm(

@@ -135,7 +135,7 @@ def _lanes_weight(
     o, taken, *sides = weight_shape
     made, unit = o // groups, lanes.POSITIONS
     source, strides = memory(x)
-    last = plain(np.moveaxis(g, 1, -1)).reshape(-1)
+    last = plain(g.transpose(0, *range(2, g.ndim), 1)).reshape(-1)
     direct = plan.run % unit == 0 and _is_direct(strides, x.shape, plan.layout, groups)
     positions = len(plan.where)
     size = (math.prod(plan.layout[:3]) * taken + positions * o) * x.itemsize
