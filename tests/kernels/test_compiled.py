@@ -23,14 +23,17 @@ pytest.importorskip("numba")
 
 from tinygrad_cnn.kernels._compiled import (
     conv as fast_conv,
+    emit,
     jit,
     lanes,
     norm as fast_norm,
     planes,
     pool as fast_pool,
     relu as fast_relu,
+    winograd,
 )
 
+LANES = emit.VECTOR // 4
 DTYPES = (np.float32, np.float64)
 LAYOUTS = ("C", "channels last", "reversed", "strided", "read-only", "broadcast")
 
@@ -140,14 +143,66 @@ def test_convolution_of_many_channels(case):
     check_convolution(case)
 
 
-@pytest.mark.parametrize(("channels", "way"), [((1, 6), planes), ((6, 32), lanes), ((16, 16), planes)])
+@pytest.mark.parametrize(("channels", "way"), [((1, 6), planes), ((6, 32), lanes), ((LANES, LANES), planes)])
 def test_each_way_is_taken(channels, way):
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
     plan = fast_conv._plan((32, 32), (32, 32), (channels[1], channels[0], 3, 3), geometry, 4)
     assert isinstance(plan, way.Plan)
 
 
-@pytest.mark.parametrize("channels", [(2, 3), (16, 32)])
+@st.composite
+def kernels_of_3x3(draw):
+    """Draw convolutions that Winograd's way takes."""
+    number = lambda low, high: draw(st.integers(low, high))
+    padding = ((number(0, 3), number(0, 3)), (number(0, 3), number(0, 3)))
+    size = [max(1, 3 - sum(sides)) + number(0, 9) for sides in padding]
+    taken, made = draw(st.sampled_from([(32, 32), (32, 64), (64, 32), (48, 32)]))
+    rng = np.random.default_rng(number(0, 2**32 - 1))
+    dtype = draw(st.sampled_from(DTYPES))
+    shapes = (number(1, 4), taken, *size), (made, taken, 3, 3)
+    x, weight = (rng.normal(size=shape).astype(dtype) for shape in shapes)
+    x = laid_out(x, draw(st.sampled_from(LAYOUTS)))
+    return x, laid_out(weight, draw(st.sampled_from(LAYOUTS))), Geometry((1, 1), padding, (1, 1)), rng
+
+
+@given(kernels_of_3x3())
+@settings(max_examples=60)
+def test_convolution_by_winograd(case):
+    x, weight, geometry, _ = case
+    size = geometry.output_size(x.shape[2:], weight.shape[2:])
+    assert winograd.plan(len(x), size, weight.shape, geometry, x.itemsize)
+    check_convolution(case)
+
+
+def test_the_rounding_error_of_winograd():
+    """Below 5e-7 of the sum of the products' absolute values, in float32."""
+    rng = np.random.default_rng(0)
+    geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
+    for channels in (32, 128, 512):
+        x = rng.normal(size=(2, channels, 9, 8)).astype(np.float32) + 1
+        weight = rng.normal(size=(32, channels, 3, 3)).astype(np.float32)
+        g = rng.normal(size=(2, 32, 9, 8)).astype(np.float32)
+        for function, *arrays, rest in (
+            (conv.conv, x, weight, (None, geometry)),
+            (conv.conv_transpose, g, weight, (None, x.shape, geometry)),
+            (conv.conv_weight, g, x, (weight.shape, geometry)),
+        ):
+            got = getattr(fast_conv, function.__name__)(*arrays, *rest)
+            wide = [a.astype(np.float64) for a in arrays]
+            exact = function.__wrapped__(*wide, *rest)
+            size = function.__wrapped__(*map(abs, wide), *rest)
+            assert np.max(abs(got - exact) / size) < 5e-7
+
+
+def test_winograd_leaves_what_it_would_make_overflow():
+    x = np.full((1, 32, 6, 6), 2e38, np.float32) * np.where(np.arange(6) % 3, 1, -1).astype(np.float32)
+    weight = np.full((32, 32, 3, 3), 1e-3, np.float32)
+    geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
+    expected = conv.conv.__wrapped__(x.astype(np.float64), weight.astype(np.float64), None, geometry)
+    np.testing.assert_allclose(fast_conv.conv(x, weight, None, geometry), expected, rtol=1e-3, atol=1e34)
+
+
+@pytest.mark.parametrize("channels", [(2, 3), (16, 32), (32, 32)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_convolution_of_what_is_not_finite(channels, stride, value):

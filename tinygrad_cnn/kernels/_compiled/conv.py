@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
-from . import lanes, planes
+from . import lanes, planes, winograd
 from .jit import DTYPES, memory, plain, quiet
 from .workers import parts_of, share
 
@@ -90,8 +90,14 @@ def conv(
     if not _covers(x, weight) or (bias is not None and bias.dtype != x.dtype):
         return NotImplemented
     size = geometry.output_size(x.shape[2:], weight.shape[2:])
+    shape = (x.shape[0], weight.shape[0], *size)
+    if tiles := winograd.plan(x.shape[0], size, weight.shape, geometry, x.itemsize):
+        before = tuple([side for side, _ in geometry.padding])
+        out = winograd.run(x, weight.transpose(2, 3, 0, 1), bias, shape, before, tiles)
+        if out is not None:
+            return out
     given = x.shape[2:], size, weight.shape, geometry, x.itemsize
-    return _run(x, weight, bias, (x.shape[0], weight.shape[0], *size), _plan(*given), geometry)
+    return _run(x, weight, bias, shape, _plan(*given), geometry)
 
 
 @quiet
@@ -106,6 +112,13 @@ def conv_transpose(
         return NotImplemented
     if not np.isfinite(weight.sum()):  # the zeros around g would make nan of it
         return NotImplemented
+    o, c, *sides = weight.shape
+    if tiles := winograd.plan(len(g), tuple(input_shape[2:]), (c, o, *sides), geometry, g.itemsize):
+        before = tuple([2 - side for side, _ in geometry.padding])
+        flipped = weight.transpose(2, 3, 1, 0)[::-1, ::-1]
+        out = winograd.run(g, flipped, bias, tuple(input_shape), before, tiles)
+        if out is not None:
+            return out
     given = tuple(input_shape[2:]), g.shape[2:], weight.shape, geometry, g.itemsize
     return _run(g, weight, bias, tuple(input_shape), _plan_transpose(*given), geometry)
 
@@ -116,6 +129,11 @@ def conv_weight(
 ) -> np.ndarray:
     if not _covers(g, x) or not math.prod(weight_shape):
         return NotImplemented
+    if tiles := winograd.plan(len(x), g.shape[2:], tuple(weight_shape), geometry, x.itemsize):
+        before = tuple([side for side, _ in geometry.padding])
+        out = winograd.run_weight(g, x, before, tiles)
+        if out is not None:
+            return out
     given = x.shape[2:], g.shape[2:], tuple(weight_shape), geometry, x.itemsize
     plan = _plan(*given)
     run = _lanes_weight if isinstance(plan, lanes.Plan) else _planes_weight
@@ -135,12 +153,11 @@ def _lanes_weight(
     o, taken, *sides = weight_shape
     made, unit = o // groups, lanes.POSITIONS
     source, strides = memory(x)
-    last = plain(g.transpose(0, *range(2, g.ndim), 1)).reshape(-1)
     direct = plan.run % unit == 0 and _is_direct(strides, x.shape, plan.layout, groups)
     positions = len(plan.where)
     size = (math.prod(plan.layout[:3]) * taken + positions * o) * x.itemsize
     tile = max(1, TILE // size, SUMMED // positions)
-    args = last, source, strides, _three(x.shape[2:]), plan.starts, plan.where
+    args = lanes.channels_last(g), source, strides, _three(x.shape[2:]), plan.starts, plan.where
     rest = (groups, taken, made, 0), plan.layout, plan.block, direct, tile
     blocks = -(-plan.run // unit)
     parts = parts_of(len(x), plan.cost)

@@ -106,6 +106,9 @@ class Vectors:
     def add(self, a: Any, b: Any) -> Any:
         return self.builder.fadd(a, b, flags=("contract",))
 
+    def sub(self, a: Any, b: Any) -> Any:
+        return self.builder.fsub(a, b, flags=("contract",))
+
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         return self.add(self.builder.fmul(a, b, flags=("contract",)), c)
 

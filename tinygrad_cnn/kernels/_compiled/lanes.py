@@ -26,9 +26,9 @@ from numba.extending import intrinsic
 from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from .emit import I64, VECTOR, WIDE, Vectors, loop
-from .jit import jit
+from .jit import jit, memory
 from .plan import axes_of, flat, phases_of
-from .workers import shared
+from .workers import share, shared
 
 POSITIONS = 8 if WIDE else 5
 """Output positions of a block, and taps of one in the transpose in the weight."""
@@ -134,16 +134,37 @@ def _fill(x, start, strides, taken, size, extent, before, image):
         for y in range(height):
             to = (((z + before[0]) * extent[1] + y + before[1]) * extent[2] + before[2]) * taken
             at = start + z * sz + y * sy
+            # no slices: these would be counted, and two threads be in each other's way
             if sc == 1 and sx == taken:
-                row, line = x[at : at + width * taken], image[to : to + width * taken]
                 for i in range(width * taken):
-                    line[i] = row[i]
-            else:
-                line = image[to : to + width * taken]
+                    image[to + i] = x[at + i]
+            elif taken < 8:
                 for c in range(taken):
-                    row = x[at + c * sc :]
                     for i in range(width):
-                        line[i * taken + c] = row[i * sx]
+                        image[to + i * taken + c] = x[at + c * sc + i * sx]
+            else:
+                for i in range(width):
+                    for c in range(taken):
+                        image[to + i * taken + c] = x[at + c * sc + i * sx]
+
+
+@shared
+def _fill_all(x, strides, size, channels, out, first, last):
+    whole = size[0] * size[1] * size[2] * channels
+    for n in range(first, last):
+        _fill(x, n * strides[0], strides, channels, size, size, (0, 0, 0), out[n * whole :])
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """Return the memory of an array (N, ..., C)."""
+    last = x.transpose(0, *range(2, x.ndim), 1)
+    if last.flags.carray:
+        return last.reshape(-1)
+    out = np.empty(x.size, x.dtype)
+    source, strides = memory(x)
+    n, channels, *size = x.shape
+    share(n, x[0].size, _fill_all, source, strides, (*(1,) * (3 - len(size)), *size), channels, out)
+    return out
 
 
 @shared
@@ -236,7 +257,7 @@ class Plan(NamedTuple):
     cost: float
 
 
-def _block(channels: int, itemsize: int) -> int:
+def block_of(channels: int, itemsize: int) -> int:
     """Return how many channels to make at once, 0 where they do not fill vectors."""
     lanes = VECTOR // itemsize
     if channels % lanes:
@@ -263,7 +284,7 @@ def plan_conv(
     """Plan the convolution itself, or return None where it is not for this way."""
     o, c, *_ = weight_shape
     groups = geometry.groups
-    block = _block(o // groups, itemsize)
+    block = block_of(o // groups, itemsize)
     if not block:
         return None
     narrow = block * itemsize == VECTOR
@@ -295,7 +316,7 @@ def plan_transpose(
     """
     groups = geometry.groups
     o, c, *_ = weight_shape
-    block = _block(c, itemsize)
+    block = block_of(c, itemsize)
     if not block:
         return None
     narrow = block * itemsize == VECTOR

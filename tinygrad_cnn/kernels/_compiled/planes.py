@@ -174,14 +174,13 @@ def _fill(x, at, strides, size, count, planes, start, layout):
                 if sw == 1 and strides[4] == 1:
                     _copy(x, begin, planes, to + pw, size[2], zero)
                 elif sw == 1:
-                    row, plane = x[begin:], planes[to + pw : to + pw + size[2]]
                     for i in range(size[2]):
-                        plane[i] = row[i * strides[4]]
+                        planes[to + pw + i] = x[begin + i * strides[4]]
                 else:
-                    row = x[begin:]
                     for i in range(size[2]):
                         xs = i + pw
-                        planes[to + xs % sw * depth * height * width + xs // sw] = row[i * strides[4]]
+                        place = to + xs % sw * depth * height * width + xs // sw
+                        planes[place] = x[begin + i * strides[4]]
 
 
 @jit
@@ -238,9 +237,8 @@ def convolve(x, strides, size, offsets, weight, bias, out, size_out, made, parts
                                 if sw == 1:
                                     _copy(sums, p, out, to, columns, shift)
                                 else:
-                                    row = out[to:]
                                     for i in range(columns):
-                                        row[i * sw] = sums[p + i] + shift
+                                        out[to + i * sw] = sums[p + i] + shift
 
 
 @jit

@@ -24,7 +24,7 @@ _blas = linked_blas()
 
 def product(x: np.ndarray, y: np.ndarray) -> Any:
     if _blas is None or x.size * y.shape[-1] not in SINGLE or get_num_threads() == 1:
-        return NotImplemented
+        return np.dot(x, y)
     _blas.set(1)
     try:
         return np.dot(x, y)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .jit import DTYPES, jit
+from .jit import DTYPES
 from .workers import share, shared
 
 
