@@ -16,20 +16,20 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.kernels import conv, dispatch, pool, relu
+from tinygrad_cnn.kernels import conv, dispatch, elementwise, pool
 from tinygrad_cnn.kernels.geometry import Geometry
 
 pytest.importorskip("numba")
 
 from tinygrad_cnn.kernels._compiled import (
     conv as fast_conv,
+    elementwise as fast_elementwise,
     emit,
     jit,
     lanes,
     norm as fast_norm,
     planes,
     pool as fast_pool,
-    relu as fast_relu,
     winograd,
 )
 
@@ -314,21 +314,34 @@ def test_relu(dtype, order):
     x, g = rng.normal(size=(2, 9, 11, 13)).astype(dtype)
     x.flat[:5] = g.flat[5:10] = [np.nan, np.inf, -np.inf, 0, -0.0]
     x, g = x.transpose(order), g.transpose(order)
-    out = fast_relu.relu(x)
+    out = fast_elementwise.relu(x)
     np.testing.assert_array_equal(out, np.maximum(x, 0))
     assert not np.signbit(out).any()
     assert out.strides == x.strides
-    got = fast_relu.relu_input(g, out)
-    np.testing.assert_array_equal(got, relu.relu_input.__wrapped__(g, out))
+    got = fast_elementwise.relu_input(g, out)
+    np.testing.assert_array_equal(got, elementwise.relu_input.__wrapped__(g, out))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_add(dtype, order):
+    x, y = np.random.default_rng(0).normal(size=(2, 19, 23, 31)).astype(dtype)
+    x.flat[:3] = [np.nan, np.inf, -np.inf]
+    x, y = x.transpose(order), y.transpose(order)
+    got = fast_elementwise.add(x, y)
+    np.testing.assert_array_equal(got, x + y)
+    assert got.strides == x.strides
+    for other in (np.broadcast_to(y[:1], y.shape), y.astype(np.float16), tg.tensor(y)):
+        assert fast_elementwise.add(x, other) is NotImplemented
 
 
 def test_relu_declines_what_it_does_not_cover():
     x = np.random.default_rng(0).normal(size=(20, 60))
     others = x[:, ::2], x.astype(np.float16), x.astype(int), x[:2, :2], np.broadcast_to(x[0], x.shape)
     for other in others:
-        assert fast_relu.relu(other) is NotImplemented
-        np.testing.assert_array_equal(relu.relu(other), np.maximum(other, 0))
-    assert fast_relu.relu_input(x.T.copy().T, x) is NotImplemented  # in another order
+        assert fast_elementwise.relu(other) is NotImplemented
+        np.testing.assert_array_equal(elementwise.relu(other), np.maximum(other, 0))
+    assert fast_elementwise.relu_input(x.T.copy().T, x) is NotImplemented  # in another order
 
 
 @given(
@@ -535,7 +548,7 @@ def test_compiling_is_said_once(caplog, monkeypatch):
     monkeypatch.setattr("time.perf_counter", itertools.count(0, 0.8).__next__)
 
     class Event:
-        data = {"dispatcher": fast_relu._relu}  # noqa: RUF012
+        data = {"dispatcher": fast_elementwise._relu}  # noqa: RUF012
 
     with caplog.at_level(logging.WARNING, "tinygrad_cnn"):
         for said in (0, 1, 1):

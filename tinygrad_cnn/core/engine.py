@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.kernels.elementwise import add
+
 from .modes import anomaly_mode, enable_grad, no_grad, watcher
 from .node import Edge, Node, Slot
 from .op import has_nan, registry
@@ -204,7 +206,7 @@ def _run(
                         gradient = _fit(node, gradient, parent)
                     if parent.__class__ is Node:
                         before = pending.get(parent)
-                        pending[parent] = gradient if before is None else before + gradient
+                        pending[parent] = gradient if before is None else add(before, gradient)
                         continue
                     _deliver(pending, parent, gradient)
                 if isinstance(parent, Tensor):
@@ -254,10 +256,10 @@ def _deliver(pending: dict[Any, Any], edge: Edge, gradient: Any) -> None:
     if isinstance(edge, Slot):
         slots = pending.setdefault(edge.node, [None] * len(edge.node.op.outputs_of(edge.node)))
         before = slots[edge.index]
-        slots[edge.index] = gradient if before is None else before + gradient
+        slots[edge.index] = gradient if before is None else add(before, gradient)
     else:
         before = pending.get(edge)
-        pending[edge] = gradient if before is None else before + gradient
+        pending[edge] = gradient if before is None else add(before, gradient)
 
 
 def _captures(node: Node, g: Any, targets: list[Tensor]) -> dict[Edge, Any]:

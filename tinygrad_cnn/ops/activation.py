@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.core.op import Array, method, op
 from tinygrad_cnn.core.tensor import Tensor
-from tinygrad_cnn.kernels import relu as kernel
+from tinygrad_cnn.kernels import elementwise as kernel
 from tinygrad_cnn.random import default_generator
 
 from . import joining, shape

@@ -197,6 +197,14 @@ def _lines(x: np.ndarray) -> tuple[np.ndarray, bool] | None:
     return x.reshape(n, -1, _rows(math.prod(size), channels) * channels), True
 
 
+def _restore(lines: np.ndarray, shape: tuple[int, ...], last: bool) -> np.ndarray:
+    """Return lines as an array of `shape`, (N, C, ...)."""
+    if not last:
+        return lines.reshape(shape)
+    n, channels, *size = shape
+    return lines.reshape(n, *size, channels).transpose(0, -1, *range(1, len(size) + 1))
+
+
 @functools.cache
 def _rows(places: int, channels: int) -> int:
     """Return how many rows of channels make a line of at most `WIDTH`."""
@@ -237,10 +245,10 @@ def channel_mix(
         return NotImplemented
     if not _match(x, a, mean, b, c):
         return NotImplemented
-    out = np.empty_like(y)
-    made, last = _lines(out)
-    share(len(x), x[0].size * 0.2, _mix, one[0], a, other[0], mean, b, c, last, made)
-    return out
+    lines, last = other
+    out = np.empty_like(lines)
+    share(len(x), x[0].size * 0.2, _mix, one[0], a, lines, mean, b, c, last, out)
+    return _restore(out, y.shape, last)
 
 
 def normalise(
@@ -251,10 +259,10 @@ def normalise(
         shift = np.zeros_like(mean)
     if given is None or not _match(x, mean, scale, shift):
         return NotImplemented
-    out = np.empty_like(x)
-    made, last = _lines(out)
-    share(len(x), x[0].size * 0.15, _normalise, given[0], mean, scale, shift, last, made)
-    return out
+    lines, last = given
+    out = np.empty_like(lines)
+    share(len(x), x[0].size * 0.15, _normalise, lines, mean, scale, shift, last, out)
+    return _restore(out, x.shape, last)
 
 
 @quiet

@@ -114,7 +114,8 @@ def _out_of(typing: Any, x: Any, at: Any, apart: Any, out: Any, to: Any, row: An
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         v = Vectors(context, builder, signature, args)
         c, state, end = loop(builder, args[8], v.lanes, "channels")
-        check, pointer, tile = state(v.zero), v.at(v.pointer(0), args[1], c), []
+        check, pointer = state(v.zero), v.at(v.pointer(0), args[1], c)
+        tile: list[list[Any]] = []
         for _ in range(4):
             tile.append([])
             for _ in range(4):

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.types.containers import UniTuple
 from numba.extending import intrinsic
 
 from ..threads import get_num_threads
@@ -137,7 +138,7 @@ def _bind(typing: Any, kernel: Any, args: Any) -> Any:
         addresses = [builder.ptrtoint(p, I64) for p in (function, place)]
         return context.make_tuple(builder, signature.return_type, addresses)
 
-    return types.UniTuple(types.int64, 2)(types.Dispatcher(kernel), args), emit
+    return UniTuple(types.int64, 2)(types.Dispatcher(kernel), args), emit
 
 
 @intrinsic
@@ -194,7 +195,7 @@ def _serve(lines, thread):
 
 
 def _shared(lines, count, parts, *args):
-    function, context = _bind(kernel, args)  # noqa: F821
+    function, context = _bind(kernel, args)  # type: ignore[name-defined]  # noqa: F821
     return _run(lines, count, parts, function, context)
 
 
