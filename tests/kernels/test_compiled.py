@@ -455,37 +455,6 @@ def test_training_after_a_fork_is_as_before():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-# -- threads -----------------------------------------------------------------------------------
-
-
-def test_work_is_shared_without_gaps():
-    parts = []
-    threads = tg.get_num_threads()
-    try:
-        tg.set_num_threads(3)
-        assert jit.share(10, 1e6, lambda part, first, last: parts.append((part, first, last))) == 3
-        assert jit.share(10, 1.0, lambda *part: parts.append(part)) == 1  # not worth it
-    finally:
-        tg.set_num_threads(threads)
-    assert sorted(parts[:3]) == [(0, 0, 3), (1, 3, 6), (2, 6, 10)]
-    assert parts[3:] == [(0, 0, 10)]
-
-
-def test_errors_of_threads_are_raised():
-    def fail(part, first, last):
-        if part:
-            raise ValueError("in a thread")
-
-    threads = tg.get_num_threads()
-    try:
-        tg.set_num_threads(2)
-        with pytest.raises(ValueError, match="in a thread"):
-            jit.share(10, 1e6, fail)
-        assert jit.share(10, 1e6, lambda *part: None) == 2
-    finally:
-        tg.set_num_threads(threads)
-
-
 # -- the choice --------------------------------------------------------------------------------
 
 

@@ -102,12 +102,3 @@ def test_a_quota_is_told_to_blas_at_the_start(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 2)
     assert threads._default() == 2
     assert told == [2]
-
-
-def test_compiled_kernels_share_their_work_among_as_many(monkeypatch):
-    jit = pytest.importorskip("tinygrad_cnn.kernels._compiled.jit", exc_type=ImportError)
-    parts: list[int] = []
-    for count in (1, 2, 3):
-        tg.set_num_threads(count)
-        parts.append(jit.share(100, 1e6, lambda part, first, last: None))
-    assert parts == [1, 2, 3]

@@ -1,7 +1,7 @@
 """Pooling over one or two axes, of images in C order or channels last.
 
-Arrays are (A, H, W, B) here: A stands for what is before the window's axes in memory, B for the
-channels where they are last, and is 1 otherwise.
+In C order each channel is an image of its own, and windows are made a row at a time; with the
+channels last, a window is, for all channels.
 """
 
 from __future__ import annotations
@@ -17,14 +17,8 @@ from numba.extending import intrinsic
 from tinygrad_cnn.kernels.pool import Shape, Window
 
 from .emit import I8, I32, I64, Vectors, loop
-from .jit import DTYPES, jit, plain, share
-
-
-@jit
-def _range(tap, out, size, stride):
-    """Return the first and the last output + 1 that meet an input at stride * output + tap."""
-    first = max(0, -(tap // stride))
-    return first, max(first, min(out, (size - 1 - tap) // stride + 1))
+from .jit import DTYPES, jit, plain
+from .workers import share, shared
 
 
 def _shuffle(v: Vectors, a: Any, b: Any, places: Any) -> Any:
@@ -35,6 +29,12 @@ def _pairs(v: Vectors, count: Any) -> list[Any]:
     """Return which lanes of the two vectors that `count` pairs fill are inside."""
     twice = v.builder.add(count, count)
     return [v.below(twice), v.below(v.builder.sub(twice, ir.Constant(I64, v.lanes)))]
+
+
+def _is_better(v: Vectors, value: Any, best: Any) -> Any:
+    """Return where a value is larger than those before it, or nan."""
+    larger = v.builder.fcmp_ordered(">", value, best)
+    return v.builder.or_(larger, v.builder.fcmp_unordered("uno", value, value))
 
 
 @intrinsic
@@ -55,10 +55,7 @@ def _max_row(typing: Any, x: Any, top: Any, bottom: Any, out: Any, taps: Any, at
         numbers = ir.VectorType(I8, v.lanes)
         best, chosen = met[0], ir.Constant(numbers, [0] * v.lanes)
         for tap, value in enumerate(met[1:], 1):
-            # larger, or nan
-            better = builder.or_(
-                builder.fcmp_ordered(">", value, best), builder.fcmp_unordered("uno", value, value)
-            )
+            better = _is_better(v, value, best)
             best = builder.select(better, value, best)
             chosen = builder.select(better, ir.Constant(numbers, [tap] * v.lanes), chosen)
         v.store_where(bits, best, v.at(v.pointer(3), args[5], p))
@@ -98,9 +95,141 @@ def _max_input_row(typing: Any, g: Any, taps: Any, at: Any, count: Any, out: Any
     return signature, emit
 
 
-@jit
+_WINDOWS = 8
+"""How many arguments say which taps a row of windows has.
+
+The array and the place that the first tap of window 0 has in it; how far apart rows of taps are,
+and how many there are; for a tap of a row [3, K]: how far it is from the first, the first window of
+those that it is inside of, and the last + 1; the first tap, how many, and K.
+"""
+
+
+def _over_taps(v: Vectors, p: Any, start: list[Any], combine: Any) -> list[Any]:
+    """Go over the taps of the windows from p on."""
+    builder, (at, down, rows, _row, first, count, whole) = v.builder, v.args[1:_WINDOWS]
+    source = v.at(v.pointer(0), at, p)
+    i, outer_state, outer_end = loop(builder, rows, 1, "rows")
+    outer = [outer_state(vector) for vector in start]
+    line = v.at(source, builder.mul(i, down))
+    t, state, end = loop(builder, count, 1, "taps")
+    states = [state(vector) for vector in outer]
+    j = builder.add(t, first)
+    place, begin, stop = (
+        builder.load(v.at(v.pointer(4), builder.mul(whole, ir.Constant(I64, k)), j)) for k in range(3)
+    )
+    inside = v.below(builder.sub(stop, p))
+    inside = builder.and_(inside, builder.not_(v.below(builder.sub(begin, p))))
+    number = builder.add(builder.mul(i, whole), j)
+    made = combine(number, inside, v.load_where(inside, v.at(line, place)), *states)
+    end(made)
+    outer_end(made)
+    return made
+
+
+@intrinsic
+def _maxima(typing: Any, x: Any, at: Any, down: Any, rows: Any, row: Any, first: Any, count: Any, whole: Any,
+            number: Any, out: Any, taps: Any, to: Any, width: Any) -> Any:  # fmt: skip
+    """Write the maxima of a row of windows, and the numbers of their taps: tap 0 has `number`."""
+    signature = types.void(x, at, down, rows, row, first, count, whole, number, out, taps, to, width)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        kind = ir.VectorType(I8, v.lanes)
+        none, zeros = (ir.Constant(kind, [number] * v.lanes) for number in (-1, 0))
+        p, _, end = loop(builder, args[12], v.lanes, "columns")
+
+        def combine(number: Any, inside: Any, value: Any, best: Any, chosen: Any) -> list[Any]:
+            first = builder.icmp_signed("==", chosen, none)
+            better = builder.and_(inside, builder.or_(first, _is_better(v, value, best)))
+            numbers = v.filled(builder.trunc(builder.add(number, args[8]), I8))
+            return [builder.select(better, value, best), builder.select(better, numbers, chosen)]
+
+        lowest = ir.Constant(v.type, [float("-inf")] * v.lanes)
+        best, chosen = _over_taps(v, p, [lowest, none], combine)
+        chosen = builder.select(builder.icmp_signed("==", chosen, none), zeros, chosen)
+        bits = v.below(builder.sub(args[12], p))
+        v.store_where(bits, best, v.at(v.pointer(9), args[11], p))
+        v.store_where(bits, chosen, v.at(v.pointer(10), args[11], p))
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def _totals(typing: Any, x: Any, at: Any, down: Any, rows: Any, row: Any, first: Any, count: Any, whole: Any,
+            out: Any, to: Any, width: Any) -> Any:  # fmt: skip
+    """Write the sums of a row of windows."""
+    signature = types.void(x, at, down, rows, row, first, count, whole, out, to, width)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        p, _, end = loop(builder, args[10], v.lanes, "columns")
+        add = lambda number, inside, value, total: [v.add(total, value)]
+        (total,) = _over_taps(v, p, [v.zero], add)
+        v.store_where(v.below(builder.sub(args[10], p)), total, v.at(v.pointer(8), args[9], p))
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def _deal(typing: Any, x: Any, at: Any, out: Any, to: Any, apart: Any, count: Any) -> Any:
+    """Write every other one of `count` numbers at `to`, and the others `apart` from there."""
+    signature = types.void(x, at, out, to, apart, count)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        p, _, end = loop(builder, args[5], 2 * v.lanes, "pairs")
+        half = builder.lshr(p, ir.Constant(I64, 1))
+        rest = builder.sub(args[5], p)
+        parts = []
+        for i in range(2):
+            bits = v.below(builder.sub(rest, ir.Constant(I64, i * v.lanes)))
+            parts.append(v.load_where(bits, v.at(v.pointer(0), args[1], p, i * v.lanes)))
+        target = v.at(v.pointer(2), args[3], half)
+        for i in range(2):
+            count = builder.lshr(builder.add(rest, ir.Constant(I64, 1 - i)), ir.Constant(I64, 1))
+            v.store_where(v.below(count), _shuffle(v, parts[0], parts[1], range(i, 2 * v.lanes, 2)), target)
+            target = v.at(target, args[4])
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+@intrinsic
+def _riffle(typing: Any, x: Any, at: Any, apart: Any, out: Any, to: Any, count: Any) -> Any:
+    """Write what `_deal` has taken apart."""
+    signature = types.void(x, at, apart, out, to, count)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        p, _, end = loop(builder, args[5], 2 * v.lanes, "pairs")
+        half = builder.lshr(p, ir.Constant(I64, 1))
+        rest = builder.sub(args[5], p)
+        source, parts = v.at(v.pointer(0), args[1], half), []
+        for i in range(2):
+            count = builder.lshr(builder.add(rest, ir.Constant(I64, 1 - i)), ir.Constant(I64, 1))
+            parts.append(v.load_where(v.below(count), source))
+            source = v.at(source, args[2])
+        places = [i // 2 + i % 2 * v.lanes for i in range(2 * v.lanes)]
+        for i in range(2):
+            bits = v.below(builder.sub(rest, ir.Constant(I64, i * v.lanes)))
+            half = _shuffle(v, parts[0], parts[1], places[i * v.lanes : (i + 1) * v.lanes])
+            v.store_where(bits, half, v.at(v.pointer(3), args[4], p, i * v.lanes))
+        end([])
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
+# -- windows of 2 x 2 that do not overlap, in C order ------------------------------------------
+
+
+@shared
 def _max_2x2(x, out, taps, height, width, first, last):
-    """Windows of 2 x 2 that do not overlap, in C order."""
     rows, columns = height // 2, width // 2
     for a in range(first, last):
         for y in range(rows):
@@ -108,11 +237,12 @@ def _max_2x2(x, out, taps, height, width, first, last):
             _max_row(x, top, top + width, out, taps, (a * rows + y) * columns, columns)
 
 
-@jit
+@shared
 def _max_input_2x2(g, taps, dx, height, width, first, last):
     rows, columns = height // 2, width // 2
     for a in range(first, last):
-        dx[(a * height + 2 * rows) * width : (a + 1) * height * width] = 0
+        for i in range((a * height + 2 * rows) * width, (a + 1) * height * width):
+            dx[i] = 0
         for y in range(rows):
             top = (a * height + 2 * y) * width
             _max_input_row(g, taps, (a * rows + y) * columns, columns, dx, top, top + width)
@@ -120,91 +250,211 @@ def _max_input_2x2(g, taps, dx, height, width, first, last):
                 dx[top + width - 1] = dx[top + 2 * width - 1] = 0
 
 
-@jit
-def _max(x, out, taps, window, first, last):
-    """From the last tap to the first, so that of equal ones the first stays, and the last nan."""
-    kh, kw, sh, sw, ph, pw, dh, dw = window
-    height, width, inner = x.shape[1], x.shape[2], x.shape[3]
-    for a in range(first, last):
-        out[a] = -np.inf
-        taps[a] = 0
-        for y in range(out.shape[1]):
-            for i in range(kh - 1, -1, -1):
-                at = y * sh + i * dh - ph
-                if at < 0 or at >= height:
-                    continue
-                for j in range(kw - 1, -1, -1):
-                    shift, number = j * dw - pw, np.uint8(i * kw + j)
-                    begin, end = _range(shift, out.shape[2], width, sw)
-                    for p in range(begin, end):
-                        met, best, chosen = x[a, at, p * sw + shift], out[a, y, p], taps[a, y, p]
-                        for b in range(inner):
-                            better = (met[b] >= best[b]) | ((met[b] != met[b]) & (best[b] == best[b]))
-                            best[b] = met[b] if better else best[b]
-                            chosen[b] = number if better else chosen[b]
+# -- all windows -------------------------------------------------------------------------------
+
+# In C order an image's columns are laid out by their remainder of the stride, the first of each row
+# first: so what a row of windows meets with one tap lies together. With the channels last it does
+# for the channels of one window.
 
 
 @jit
-def _max_input(g, taps, dx, window, first, last):
-    kh, kw, sh, sw, ph, pw, dh, dw = window
-    height, width, inner = dx.shape[1], dx.shape[2], dx.shape[3]
-    zero = g.dtype.type(0)
-    for a in range(first, last):
-        dx[a] = 0
-        for y in range(g.shape[1]):
-            for i in range(kh):
-                at = y * sh + i * dh - ph
-                if at < 0 or at >= height:
-                    continue
-                for j in range(kw):
-                    shift, number = j * dw - pw, i * kw + j
-                    begin, end = _range(shift, g.shape[2], width, sw)
-                    for p in range(begin, end):
-                        made, chosen, met = g[a, y, p], taps[a, y, p], dx[a, at, p * sw + shift]
-                        for b in range(inner):
-                            met[b] += made[b] if chosen[b] == number else zero
+def _each(width, stride):
+    """Return the columns for each remainder."""
+    return (width + stride - 1) // stride
 
 
 @jit
-def _average(x, out, divisor, window, first, last):
-    kh, kw, sh, sw, ph, pw, dh, dw = window
-    height, width, inner = x.shape[1], x.shape[2], x.shape[3]
-    for a in range(first, last):
-        out[a] = 0
-        for y in range(out.shape[1]):
-            for i in range(kh):
-                at = y * sh + i * dh - ph
-                if at < 0 or at >= height:
-                    continue
-                for j in range(kw):
-                    shift = j * dw - pw
-                    begin, end = _range(shift, out.shape[2], width, sw)
-                    for p in range(begin, end):
-                        met, total = x[a, at, p * sw + shift], out[a, y, p]
-                        for b in range(inner):
-                            total[b] += met[b]
-            for p in range(out.shape[2]):
-                out[a, y, p] /= divisor[y, p]
+def _split(x, at, size, stride, lines):
+    """Lay out an image's columns by their remainder of the stride."""
+    height, width = size
+    each = _each(width, stride)
+    for y in range(height):
+        if stride == 2:
+            _deal(x, at + y * width, lines, y * 2 * each, each, width)
+        else:
+            for i in range(width):
+                lines[(y * stride + i % stride) * each + i // stride] = x[at + y * width + i]
 
 
 @jit
-def _average_input(g, dx, divisor, window, first, last):
+def _join(lines, size, stride, x, at):
+    """Lay out an image's columns in their order."""
+    height, width = size
+    each = _each(width, stride)
+    for y in range(height):
+        if stride == 2:
+            _riffle(lines, y * 2 * each, each, x, at + y * width, width)
+        else:
+            for i in range(width):
+                x[at + y * width + i] = lines[(y * stride + i % stride) * each + i // stride]
+
+
+@jit
+def _inside(y, size, kernel, stride, padding, dilation):
+    """Return the first tap of window y that is inside, and the last + 1."""
+    start = y * stride - padding
+    first = max(0, -(start // dilation))
+    return first, max(first, min(kernel, (size - 1 - start) // dilation + 1))
+
+
+@jit
+def _limits(size, size_out, inner, window):
+    """Return which taps of each window are inside, down [2, rows] and across [2, columns]."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
-    height, width, inner = dx.shape[1], dx.shape[2], dx.shape[3]
+    down, across = np.empty((2, size_out[0]), np.int64), np.empty((2, size_out[1]), np.int64)
+    for y in range(size_out[0]):
+        down[:, y] = _inside(y, size[0], kh, sh, ph, dh)
+    for z in range(size_out[1]):
+        across[:, z] = _inside(z, size[1], kw, sw, pw, dw)
+    return down, across
+
+
+@jit
+def _row(size, size_out, inner, window):
+    """Return where the taps of a row are; see `_WINDOWS`."""
+    kw, sw, pw, dw = window[1], window[3], window[5], window[7]
+    row = np.empty((3, kw), np.int64)
+    for j in range(kw):
+        if inner == 1:
+            shift = j * dw - pw
+            row[0, j] = shift % sw * _each(size[1], sw) + shift // sw
+            row[1, j] = min(size_out[1], max(0, -(shift // sw)))
+            row[2, j] = min(size_out[1], (size[1] - 1 - shift) // sw + 1)
+        else:
+            row[0, j], row[1, j], row[2, j] = j * dw * inner, 0, inner
+    return row
+
+
+@jit
+def _lines(size, window, x):
+    """Return room for a split image."""
+    return np.zeros(size[0] * window[3] * _each(size[1], window[3]), x.dtype)
+
+
+@shared
+def _max(x, out, taps, size, size_out, inner, window, first, last):
+    _kh, kw, sh, sw, ph, pw, dh, _dw = window
+    rows, columns = size_out
+    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
+    row = _row(size, size_out, inner, window)
+    split = inner == 1
+    lines = _lines(size, window, x)
+    length = sw * _each(size[1], sw) if split else size[1] * inner
     for a in range(first, last):
-        dx[a] = 0
-        for y in range(g.shape[1]):
-            for i in range(kh):
-                at = y * sh + i * dh - ph
-                if at < 0 or at >= height:
-                    continue
-                for j in range(kw):
-                    shift = j * dw - pw
-                    begin, end = _range(shift, g.shape[2], width, sw)
-                    for p in range(begin, end):
-                        made, met = g[a, y, p], dx[a, at, p * sw + shift]
-                        for b in range(inner):
-                            met[b] += made[b] / divisor[y, p]
+        at = a * size[0] * size[1] * inner
+        if split:
+            _split(x, at, size, sw, lines)
+        for y in range(rows):
+            to, count = (a * rows + y) * columns * inner, i1[y] - i0[y]
+            start = (y * sh + i0[y] * dh - ph) * length
+            if split and count:
+                _maxima(lines, start, dh * length, count, row, 0, kw, kw, i0[y] * kw, out, taps, to, columns)
+                continue
+            for z in range(columns):
+                if count and j0[z] < j1[z]:
+                    place = at + start + (z * sw - pw) * inner
+                    _maxima(x, place, dh * length, count, row, j0[z], j1[z] - j0[z], kw, i0[y] * kw,
+                            out, taps, to + z * inner, inner)  # fmt: skip
+                else:
+                    for c in range(to + z * inner, to + (z + 1) * inner):
+                        out[c], taps[c] = -np.inf, 0
+
+
+@shared
+def _max_input(g, taps, dx, size, size_out, inner, window, first, last):
+    kh, kw, sh, sw, ph, pw, dh, dw = window
+    height, width = size
+    rows, columns = size_out
+    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
+    places = np.empty(kh * kw, np.int64)
+    for i in range(kh):
+        for j in range(kw):
+            places[i * kw + j] = (i * dh * width + j * dw) * inner
+    for a in range(first, last):
+        for i in range(a * height * width * inner, (a + 1) * height * width * inner):
+            dx[i] = 0
+        for y in range(rows):
+            for z in range(columns if i0[y] < i1[y] else 0):
+                at = ((a * height + y * sh - ph) * width + z * sw - pw) * inner
+                to = ((a * rows + y) * columns + z) * inner
+                for c in range(inner if j0[z] < j1[z] else 0):
+                    dx[at + places[taps[to + c]] + c] += g[to + c]
+
+
+@shared
+def _average(x, out, divisor, size, size_out, inner, window, first, last):
+    _kh, kw, sh, sw, ph, pw, dh, _dw = window
+    rows, columns = size_out
+    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
+    row = _row(size, size_out, inner, window)
+    split = inner == 1
+    lines = _lines(size, window, x)
+    length = sw * _each(size[1], sw) if split else size[1] * inner
+    for a in range(first, last):
+        at = a * size[0] * size[1] * inner
+        if split:
+            _split(x, at, size, sw, lines)
+        for y in range(rows):
+            to, count = (a * rows + y) * columns * inner, i1[y] - i0[y]
+            start = (y * sh + i0[y] * dh - ph) * length
+            if split and count:
+                _totals(lines, start, dh * length, count, row, 0, kw, kw, out, to, columns)
+                for z in range(columns):
+                    out[to + z] /= divisor[y, z]
+                continue
+            for z in range(columns):
+                if count and j0[z] < j1[z]:
+                    place = at + start + (z * sw - pw) * inner
+                    _totals(x, place, dh * length, count, row, j0[z], j1[z] - j0[z], kw,
+                            out, to + z * inner, inner)  # fmt: skip
+                    for c in range(inner):
+                        out[to + z * inner + c] /= divisor[y, z]
+                else:
+                    for c in range(to + z * inner, to + (z + 1) * inner):
+                        out[c] = 0
+
+
+@shared
+def _average_input(g, dx, divisor, size, size_out, inner, window, first, last):
+    _kh, kw, sh, sw, ph, pw, dh, dw = window
+    rows, columns = size_out
+    whole = size[0] * size[1] * inner
+    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
+    row = _row(size, size_out, inner, window)
+    split = inner == 1
+    lines = _lines(size, window, g)
+    length = sw * _each(size[1], sw) if split else size[1] * inner
+    shares = np.empty(columns * inner, g.dtype)
+    for a in range(first, last):
+        if split:
+            lines[:] = 0
+        else:
+            for i in range(a * whole, (a + 1) * whole):
+                dx[i] = 0
+        for y in range(rows):
+            at = (a * rows + y) * columns * inner
+            if split:
+                for z in range(columns):
+                    shares[z] = g[at + z] / divisor[y, z]
+            else:
+                for z in range(columns):
+                    for c in range(inner):
+                        shares[z * inner + c] = g[at + z * inner + c] / divisor[y, z]
+            for i in range(i0[y], i1[y]):
+                start = (y * sh + i * dh - ph) * length
+                if split:
+                    for j in range(kw):
+                        to = start + row[0, j]
+                        for z in range(row[1, j], row[2, j]):
+                            lines[to + z] += shares[z]
+                else:
+                    for z in range(columns):
+                        place = a * whole + start + (z * sw - pw) * inner
+                        for j in range(j0[z], j1[z]):
+                            for c in range(inner):
+                                dx[place + j * dw * inner + c] += shares[z * inner + c]
+        if split:
+            _join(lines, size, sw, dx, a * whole)
 
 
 # -- the kernels -------------------------------------------------------------------------------
@@ -231,16 +481,18 @@ def _channels_last(x: np.ndarray, window: Window) -> bool:
     )
 
 
-def _four(x: np.ndarray, window: Window, last: bool) -> np.ndarray:
-    """Return (..., *size) as (A, H, W, B)."""
-    dims = len(window.kernel)
-    if last:
-        x = x.transpose(0, *range(2, x.ndim), 1)
-        dims += 1
-    x = plain(x)
-    size = x.shape[x.ndim - dims :]
-    size = size if last else (*size, 1)
-    return x.reshape(-1, *(1,) * (3 - len(size)), *size)
+def _flat(x: np.ndarray, last: bool) -> np.ndarray:
+    """Return the elements in C order, or with the channels last."""
+    return plain(x.transpose(0, *range(2, x.ndim), 1) if last else x).reshape(-1)
+
+
+def _sizes(shape: Shape, window: Window, last: bool) -> tuple[int, Shape, Shape, int]:
+    """Return how many images there are, their size, that of their output, and the channels."""
+    size = window.size_of(shape)
+    out = window.output_size(size)
+    one = (1,) * (2 - len(size))
+    count = shape[0] if last else math.prod(shape[: len(shape) - len(size)])
+    return count, (*one, *size), (*one, *out), shape[1] if last else 1
 
 
 def _empty(shape: Shape, dtype: Any, last: bool) -> np.ndarray:
@@ -259,13 +511,12 @@ def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
         return NotImplemented
     last, numbers, shape = _channels_last(x, window), _numbers(window), window.output_shape(x.shape)
     out, taps = _empty(shape, x.dtype, last), _empty(shape, np.uint8, last)
-    args = [_four(a, window, last) for a in (x, out, taps)]
-    cost = x.size / len(args[0]) * 0.2
+    args = [_flat(a, last) for a in (x, out, taps)]
+    count, size, *rest = _sizes(x.shape, window, last)
     if _is_2x2(numbers, last) and not window.ceil_mode:
-        flat = *[a.reshape(-1) for a in args], *x.shape[-2:]
-        share(len(args[0]), cost, lambda part, first, end: _max_2x2(*flat, first, end))
+        share(count, x.size / count * 0.1, _max_2x2, *args, *size)
     else:
-        share(len(args[0]), cost, lambda part, first, end: _max(*args, numbers, first, end))
+        share(count, x.size / count * 0.3, _max, *args, size, *rest, numbers)
     return out, taps
 
 
@@ -274,13 +525,12 @@ def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: 
         return NotImplemented
     last, numbers = _channels_last(taps, window), _numbers(window)
     dx = _empty(input_shape, g.dtype, last)
-    args = [_four(a, window, last) for a in (g, taps, dx)]
-    cost = dx.size / len(args[0]) * 0.2
+    args = [_flat(a, last) for a in (g, taps, dx)]
+    count, size, *rest = _sizes(input_shape, window, last)
     if _is_2x2(numbers, last) and not window.ceil_mode:
-        flat = *[a.reshape(-1) for a in args], *input_shape[-2:]
-        share(len(args[0]), cost, lambda part, first, end: _max_input_2x2(*flat, first, end))
+        share(count, dx.size / count * 0.1, _max_input_2x2, *args, *size)
     else:
-        share(len(args[0]), cost, lambda part, first, end: _max_input(*args, numbers, first, end))
+        share(count, (dx.size * 0.1 + g.size) / count, _max_input, *args, size, *rest, numbers)
     return dx
 
 
@@ -289,10 +539,9 @@ def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
         return NotImplemented
     last, numbers = _channels_last(x, window), _numbers(window)
     out = _empty(window.output_shape(x.shape), x.dtype, last)
-    source, target = (_four(a, window, last) for a in (x, out))
-    args = source, target, _divisor(divisor, x), numbers
-    cost = x.size / len(source)
-    share(len(source), cost, lambda part, first, end: _average(*args, first, end))
+    count, *sizes = _sizes(x.shape, window, last)
+    args = _flat(x, last), _flat(out, last), _divisor(divisor, x)
+    share(count, x.size / count * 0.3, _average, *args, *sizes, numbers)
     return out
 
 
@@ -303,10 +552,9 @@ def avg_pool_input(
         return NotImplemented
     last, numbers = _channels_last(g, window), _numbers(window)
     dx = _empty(input_shape, g.dtype, last)
-    source, target = (_four(a, window, last) for a in (g, dx))
-    args = source, target, _divisor(divisor, g), numbers
-    cost = dx.size / len(source)
-    share(len(source), cost, lambda part, first, end: _average_input(*args, first, end))
+    count, *sizes = _sizes(input_shape, window, last)
+    args = _flat(g, last), _flat(dx, last), _divisor(divisor, g)
+    share(count, dx.size / count * 0.5, _average_input, *args, *sizes, numbers)
     return dx
 
 
