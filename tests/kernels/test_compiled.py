@@ -21,6 +21,8 @@ from tinygrad_cnn.kernels.geometry import Geometry
 
 pytest.importorskip("numba")
 
+from numba.core.errors import TypingError
+
 from tinygrad_cnn.kernels._compiled import (
     conv as fast_conv,
     elementwise as fast_elementwise,
@@ -489,6 +491,71 @@ def test_errors_of_the_choice(monkeypatch):
         tg.kernels.use("numba")
     tg.kernels.use("auto")
     assert tg.kernels.active() == "numpy"
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Break a compiled kernel with an error; the choice is as without any."""
+
+    def broken(error):
+        def fail(*args):
+            raise error
+
+        monkeypatch.delenv(dispatch.VARIABLE, raising=False)
+        tg.kernels.use("auto")
+        monkeypatch.setattr(fast_elementwise, "relu", fail)
+
+    yield broken
+    dispatch._works = True
+
+
+NOT_COMPILED = TypingError("no such type"), RuntimeError("LLVM: no such instruction")
+
+
+@pytest.mark.parametrize("error", NOT_COMPILED)
+def test_where_numba_does_not_work_numpy_does(broken, error):
+    broken(error)
+    with pytest.warns(RuntimeWarning, match=f"NumPy's kernels are used; relu: {type(error).__name__}"):
+        out = tg.relu(tg.tensor([-1.0, 2.0]))
+    assert out.tolist() == [0.0, 2.0]
+    tg.relu(tg.ones(2))  # and no other warning
+    assert tg.kernels.active() == "numpy"
+    tg.kernels.use("auto")  # tries again
+    assert tg.kernels.active() == "numba"
+
+
+@pytest.mark.parametrize("error", NOT_COMPILED)
+def test_where_numba_is_asked_for_by_name_its_errors_are_raised(broken, error):
+    broken(error)
+    tg.kernels.use("numba")
+    with pytest.raises(type(error), match="no such"):
+        tg.relu(tg.ones(3))
+    assert tg.kernels.active() == "numba"
+
+
+@pytest.mark.parametrize("error", [MemoryError("none"), ValueError("wrong"), NotImplementedError("never")])
+def test_other_errors_are_raised(broken, error):
+    broken(error)
+    with pytest.raises(type(error), match=str(error)):
+        tg.relu(tg.ones(3))
+    assert tg.kernels.active() == "numba"
+
+
+@pytest.mark.parametrize("error", [ImportError("Numba needs NumPy 1"), SystemError("initialization")])
+def test_where_numba_cannot_be_imported_numpy_works(broken, monkeypatch, error):
+    broken(error)
+
+    def fail(name):
+        raise error
+
+    monkeypatch.setattr(dispatch.importlib, "import_module", fail)
+    with pytest.warns(RuntimeWarning, match=str(error)):
+        out = tg.relu(tg.tensor([-1.0, 2.0]))
+    assert out.tolist() == [0.0, 2.0]
+    tg.relu(tg.ones(2))  # and no other warning
+    tg.kernels.use("numba")
+    with pytest.raises(type(error)):
+        tg.relu(tg.ones(3))
 
 
 def test_every_twin_exists():
