@@ -43,8 +43,17 @@ _plan = _choose(lanes.plan_conv, planes.plan_conv)
 _plan_transpose = _choose(lanes.plan_transpose, planes.plan_transpose)
 
 
-def _covers(x: np.ndarray, y: np.ndarray) -> bool:
-    return x.dtype == y.dtype and x.dtype in DTYPES and x.size > 0 and y.size > 0
+def _covers(*arrays: np.ndarray | None) -> bool:
+    return len(dtypes := {a.dtype for a in arrays if a is not None}) == 1 and dtypes <= DTYPES
+
+
+@functools.lru_cache(maxsize=1024)
+def _output_shape(shape: Sizes, weight_shape: Sizes, geometry: Geometry) -> Sizes | None:
+    """Return the shape of a convolution; None where it is empty, or the shapes do not match."""
+    (n, channels, *size), (o, c, *kernel) = shape, weight_shape
+    out = n, o, *geometry.output_size(tuple(size), tuple(kernel))
+    match = channels == c * geometry.groups and o % geometry.groups == 0
+    return out if match and min(*shape, *weight_shape, *out) > 0 else None
 
 
 def _three(size: Sizes) -> Sizes:
@@ -87,11 +96,11 @@ def _is_direct(strides: Sizes, shape: Sizes, layout: Sizes, groups: int) -> bool
 def conv(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry
 ) -> np.ndarray:
-    if not _covers(x, weight) or (bias is not None and bias.dtype != x.dtype):
+    shape = _output_shape(x.shape, weight.shape, geometry)
+    if shape is None or not _covers(x, weight, bias):
         return NotImplemented
-    size = geometry.output_size(x.shape[2:], weight.shape[2:])
-    shape = (x.shape[0], weight.shape[0], *size)
-    if tiles := winograd.plan(x.shape[0], size, weight.shape, geometry, x.itemsize):
+    size = shape[2:]
+    if tiles := winograd.plan(len(x), size, weight.shape, geometry, x.itemsize):
         before = tuple([side for side, _ in geometry.padding])
         out = winograd.run(x, weight.transpose(2, 3, 0, 1), bias, shape, before, tiles)
         if out is not None:
@@ -108,33 +117,35 @@ def conv_transpose(
     input_shape: Sizes,
     geometry: Geometry,
 ) -> np.ndarray:
-    if not _covers(g, weight) or not math.prod(input_shape) or (bias is not None and bias.dtype != g.dtype):
+    input_shape = tuple(input_shape)
+    if _output_shape(input_shape, weight.shape, geometry) != g.shape or not _covers(g, weight, bias):
         return NotImplemented
     if not np.isfinite(weight.sum()):  # the zeros around g would make nan of it
         return NotImplemented
     o, c, *sides = weight.shape
-    if tiles := winograd.plan(len(g), tuple(input_shape[2:]), (c, o, *sides), geometry, g.itemsize):
+    if tiles := winograd.plan(len(g), input_shape[2:], (c, o, *sides), geometry, g.itemsize):
         before = tuple([2 - side for side, _ in geometry.padding])
         flipped = weight.transpose(2, 3, 1, 0)[::-1, ::-1]
-        out = winograd.run(g, flipped, bias, tuple(input_shape), before, tiles)
+        out = winograd.run(g, flipped, bias, input_shape, before, tiles)
         if out is not None:
             return out
-    given = tuple(input_shape[2:]), g.shape[2:], weight.shape, geometry, g.itemsize
-    return _run(g, weight, bias, tuple(input_shape), _plan_transpose(*given), geometry)
+    given = input_shape[2:], g.shape[2:], weight.shape, geometry, g.itemsize
+    return _run(g, weight, bias, input_shape, _plan_transpose(*given), geometry)
 
 
 @quiet
 def conv_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, geometry: Geometry
 ) -> np.ndarray:
-    if not _covers(g, x) or not math.prod(weight_shape):
+    weight_shape = tuple(weight_shape)
+    if _output_shape(x.shape, weight_shape, geometry) != g.shape or not _covers(g, x):
         return NotImplemented
-    if tiles := winograd.plan(len(x), g.shape[2:], tuple(weight_shape), geometry, x.itemsize):
+    if tiles := winograd.plan(len(x), g.shape[2:], weight_shape, geometry, x.itemsize):
         before = tuple([side for side, _ in geometry.padding])
         out = winograd.run_weight(g, x, before, tiles)
         if out is not None:
             return out
-    given = x.shape[2:], g.shape[2:], tuple(weight_shape), geometry, x.itemsize
+    given = x.shape[2:], g.shape[2:], weight_shape, geometry, x.itemsize
     plan = _plan(*given)
     run = _lanes_weight if isinstance(plan, lanes.Plan) else _planes_weight
     return run(g, x, weight_shape, plan, geometry.groups)

@@ -13,7 +13,7 @@ from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
 PACKAGE = __name__.rpartition(".")[0]
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
 quiet = np.errstate(over="ignore", invalid="ignore")
 """For what NumPy does with the kernels' results, which may hold inf and nan."""

@@ -366,7 +366,7 @@ def _max_input(g, taps, dx, size, size_out, inner, window, first, last):
     height, width = size
     rows, columns = size_out
     (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
-    places = np.empty(kh * kw, np.int64)
+    places = np.zeros(256, np.int64)  # for any number that a tap may have
     for i in range(kh):
         for j in range(kw):
             places[i * kw + j] = (i * dh * width + j * dw) * inner
@@ -378,7 +378,9 @@ def _max_input(g, taps, dx, size, size_out, inner, window, first, last):
                 at = ((a * height + y * sh - ph) * width + z * sw - pw) * inner
                 to = ((a * rows + y) * columns + z) * inner
                 for c in range(inner if j0[z] < j1[z] else 0):
-                    dx[at + places[taps[to + c]] + c] += g[to + c]
+                    met = at + places[taps[to + c]] + c
+                    if 0 <= met < len(dx):  # as it is, if the tap is one of the window's
+                        dx[met] += g[to + c]
 
 
 @shared
@@ -467,9 +469,11 @@ def _numbers(window: Window) -> tuple[int, ...]:
     return tuple([n for side, rest in zip(sides, (1, 1, 0, 1), strict=True) for n in ((rest, *side) if one else side)])
 
 
-def _covers(x: np.ndarray, window: Window) -> bool:
-    taps = math.prod(window.kernel)
-    return x.dtype in DTYPES and x.size > 0 and len(window.kernel) < 3 and 0 < taps < 256
+def _covers(x: np.ndarray, out: Shape, shape: Shape, window: Window) -> bool:
+    """Whether the kernels are for `x`; `out` is the shape of the pooling of `shape`."""
+    if x.dtype not in DTYPES or len(window.kernel) > 2 or not 0 < math.prod(window.kernel) < 256:
+        return False
+    return min(*shape, *out) > 0 and window.output_shape(shape) == out
 
 
 def _channels_last(x: np.ndarray, window: Window) -> bool:
@@ -507,9 +511,10 @@ def _is_2x2(numbers: tuple[int, ...], last: bool) -> bool:
 
 
 def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    if not _covers(x, window):
+    shape = window.output_shape(x.shape)
+    if not _covers(x, shape, x.shape, window):
         return NotImplemented
-    last, numbers, shape = _channels_last(x, window), _numbers(window), window.output_shape(x.shape)
+    last, numbers = _channels_last(x, window), _numbers(window)
     out, taps = _empty(shape, x.dtype, last), _empty(shape, np.uint8, last)
     args = [_flat(a, last) for a in (x, out, taps)]
     count, size, *rest = _sizes(x.shape, window, last)
@@ -521,7 +526,7 @@ def max_pool(x: np.ndarray, window: Window) -> tuple[np.ndarray, np.ndarray]:
 
 
 def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: Window) -> np.ndarray:
-    if not _covers(g, window) or not math.prod(input_shape):
+    if not _covers(g, g.shape, input_shape, window) or taps.shape != g.shape or taps.dtype != np.uint8:
         return NotImplemented
     last, numbers = _channels_last(taps, window), _numbers(window)
     dx = _empty(input_shape, g.dtype, last)
@@ -535,10 +540,11 @@ def max_pool_input(g: np.ndarray, taps: np.ndarray, input_shape: Shape, window: 
 
 
 def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
-    if not _covers(x, window):
+    shape = window.output_shape(x.shape)
+    if not _covers(x, shape, x.shape, window):
         return NotImplemented
     last, numbers = _channels_last(x, window), _numbers(window)
-    out = _empty(window.output_shape(x.shape), x.dtype, last)
+    out = _empty(shape, x.dtype, last)
     count, *sizes = _sizes(x.shape, window, last)
     args = _flat(x, last), _flat(out, last), _divisor(divisor, x)
     share(count, x.size / count * 0.3, _average, *args, *sizes, numbers)
@@ -548,7 +554,7 @@ def avg_pool(x: np.ndarray, window: Window, divisor: np.ndarray) -> np.ndarray:
 def avg_pool_input(
     g: np.ndarray, input_shape: Shape, window: Window, divisor: np.ndarray
 ) -> np.ndarray:
-    if not _covers(g, window) or not math.prod(input_shape):
+    if not _covers(g, g.shape, input_shape, window):
         return NotImplemented
     last, numbers = _channels_last(g, window), _numbers(window)
     dx = _empty(input_shape, g.dtype, last)

@@ -35,7 +35,7 @@ from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 from tinygrad_cnn.kernels.threads import get_num_threads
 
 from .emit import VECTOR, Vectors, loop
-from .jit import jit
+from .jit import jit, plain
 from .lanes import POSITIONS, _one, _one_weight, _two, _two_weight, block_of, channels_last
 from .product import product
 from .workers import parts_of, share, shared
@@ -284,7 +284,7 @@ def run(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, shape: Sizes
     packed = weight.reshape(3, 3, made // plan.block, plan.block, -1).swapaxes(3, 4).reshape(9, -1)
     kernels = product(KERNEL.astype(x.dtype), packed)
     out = np.empty((n, *size, made), x.dtype)
-    bias = np.zeros(made, x.dtype) if bias is None else bias
+    bias = np.zeros(made, x.dtype) if bias is None else plain(bias)
     blocks = -(-plan.total // plan.step)
     wrong = np.empty(blocks, x.dtype)
     share(
