@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tinygrad_cnn import kernels
 from tinygrad_cnn.core.op import incomplete, registry
 from tinygrad_cnn.testing import Draw, GradcheckError, check_op, fuzz_op
 
@@ -38,9 +39,41 @@ def test_every_operation_has_an_oracle(oracles):
     assert missing == [], "mark their tests with @pytest.mark.oracle"
 
 
+@pytest.fixture
+def numpy_kernels(monkeypatch):
+    monkeypatch.setattr(kernels.dispatch, "_choice", "numpy")
+    monkeypatch.setattr(kernels.dispatch, "_twins", None)
+
+
+@pytest.mark.usefixtures("numpy_kernels")
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if registry[name].sampler])
 def test_every_operation_passes_the_fuzz_test(name):
     fuzz_op(registry[name], examples=100)
+
+
+def test_operations_with_compiled_kernels_pass_the_fuzz_test(monkeypatch):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(kernels.dispatch, "_choice", "numba")
+    used = []
+
+    def spied(twin):
+        def spy(*args):
+            out = twin(*args)
+            used.append(out is not NotImplemented)
+            return out
+
+        return spy
+
+    twins = {key: spied(twin) for key, twin in kernels.dispatch._find().items()}
+    monkeypatch.setattr(kernels.dispatch, "_twins", twins)
+    compiled = []
+    for name in OPERATIONS:
+        used.clear()
+        check_op(registry[name], Draw.from_seed(0))
+        if any(used):
+            compiled.append(name)
+            fuzz_op(registry[name], examples=50)
+    assert {"conv1d", "conv2d", "conv3d", "conv_transpose", "conv_weight", "max_pool2d", "avg_pool2d"} <= {*compiled}
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if registry[name].rules])

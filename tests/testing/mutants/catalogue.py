@@ -18,6 +18,7 @@ from hypothesis.errors import Flaky
 
 from tinygrad_cnn.core.op import Op, registry
 from tinygrad_cnn.core.tensor import Tensor
+from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.testing import fuzz_op
 
 TESTS = Path(__file__).parents[2]
@@ -151,6 +152,8 @@ def _fuzzed(mutant: Mutant) -> str:
     unshrunk = settings(fuzz._settings(100), **chosen)
     with pytest.MonkeyPatch.context() as patch, mutant.applied(), warnings.catch_warnings():
         patch.setattr(fuzz, "_settings", lambda examples: unshrunk)
+        patch.setattr(dispatch, "_choice", "numpy")
+        patch.setattr(dispatch, "_twins", None)
         warnings.simplefilter("error")
         try:
             fuzz_op(registry[mutant.op])
