@@ -239,6 +239,33 @@ def test_convolution_declines_what_it_does_not_cover():
     assert conv.conv(empty, weight, None, geometry).shape == (0, 3, 3)
 
 
+@pytest.mark.parametrize("channels", [(2, 3), (32, 32)])
+def test_kernels_decline_shapes_that_do_not_match(channels):
+    c, o = channels
+    geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
+    x, weight, g = np.ones((2, c, 8, 8)), np.ones((o, c, 3, 3)), np.ones((2, o, 8, 8))
+    assert fast_conv.conv(x[:, 1:], weight, None, geometry) is NotImplemented
+    assert fast_conv.conv(x, weight, np.ones(o - 1), geometry) is NotImplemented
+    for wrong in (g[:1], g[:, 1:], g[..., 1:]):
+        assert fast_conv.conv_transpose(wrong, weight, None, x.shape, geometry) is NotImplemented
+        assert fast_conv.conv_weight(wrong, x, weight.shape, geometry) is NotImplemented
+    assert fast_conv.conv_transpose(g, weight, np.ones(c - 1), x.shape, geometry) is NotImplemented
+    x, y, one, few = np.ones((2, 20, 8, 8)), np.ones((2, 20, 8, 7)), np.ones(20), np.ones(19)
+    assert fast_norm.channel_dot(x, y, None) is fast_norm.channel_dot(x, x, few) is NotImplemented
+    assert fast_norm.channel_mix(x, one, y, one, one, one) is NotImplemented
+    assert fast_norm.channel_mix(x, one, x, few, one, one) is NotImplemented
+    assert fast_norm.normalise(x, one, few, None) is NotImplemented
+    window = pool.Window((2, 2), (2, 2), (0, 0), (1, 1), False)
+    out, taps = fast_pool.max_pool(x, window)
+    assert fast_pool.max_pool_input(out, taps, y.shape, window) is NotImplemented
+    assert fast_pool.max_pool_input(out, taps[1:], x.shape, window) is NotImplemented
+    assert fast_pool.max_pool_input(out, taps.astype(int), x.shape, window) is NotImplemented
+    assert fast_pool.avg_pool_input(out[1:], x.shape, window, np.ones((4, 4))) is NotImplemented
+    # whatever the taps, it stays inside its arrays
+    taps[...] = 255
+    assert fast_pool.max_pool_input(out, taps, x.shape, window).shape == x.shape
+
+
 # -- pooling -----------------------------------------------------------------------------------
 
 

@@ -47,6 +47,11 @@ def _covers(*arrays: np.ndarray | None) -> bool:
     return len(dtypes := {a.dtype for a in arrays if a is not None}) == 1 and dtypes <= DTYPES
 
 
+def _match(bias: np.ndarray | None, shape: Sizes) -> bool:
+    """Whether the bias has a number for each channel."""
+    return bias is None or bias.shape == shape[1:2]
+
+
 @functools.lru_cache(maxsize=1024)
 def _output_shape(shape: Sizes, weight_shape: Sizes, geometry: Geometry) -> Sizes | None:
     """Return the shape of a convolution; None where it is empty, or the shapes do not match."""
@@ -97,7 +102,7 @@ def conv(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, geometry: Geometry
 ) -> np.ndarray:
     shape = _output_shape(x.shape, weight.shape, geometry)
-    if shape is None or not _covers(x, weight, bias):
+    if shape is None or not _covers(x, weight, bias) or not _match(bias, shape):
         return NotImplemented
     size = shape[2:]
     if tiles := winograd.plan(len(x), size, weight.shape, geometry, x.itemsize):
@@ -118,7 +123,9 @@ def conv_transpose(
     geometry: Geometry,
 ) -> np.ndarray:
     input_shape = tuple(input_shape)
-    if _output_shape(input_shape, weight.shape, geometry) != g.shape or not _covers(g, weight, bias):
+    if _output_shape(input_shape, weight.shape, geometry) != g.shape:
+        return NotImplemented
+    if not _covers(g, weight, bias) or not _match(bias, input_shape):
         return NotImplemented
     if not np.isfinite(weight.sum()):  # the zeros around g would make nan of it
         return NotImplemented

@@ -212,7 +212,16 @@ def _rows(places: int, channels: int) -> int:
 
 
 def _match(x: np.ndarray, *arrays: np.ndarray) -> bool:
-    return all(a.dtype == x.dtype and a.flags.carray for a in arrays)
+    """Whether these have a number for each channel of `x`."""
+    return all(a.dtype == x.dtype and a.flags.carray and a.shape == x.shape[1:2] for a in arrays)
+
+
+def _both(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool] | None:
+    """Return two arrays alike as [N, L, W], and whether their channels are last in memory."""
+    one, other = _lines(x), _lines(y)
+    if one is None or other is None or one[1] != other[1] or x.shape != y.shape or x.dtype != y.dtype:
+        return None
+    return one[0], *other
 
 
 @quiet
@@ -227,27 +236,25 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
 
 @quiet
 def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
-    one, other = _lines(x), _lines(y)
+    given = _both(x, y)
+    if given is None or not (mean is None or _match(x, mean)):
+        return NotImplemented
     if mean is None:
         mean = np.zeros(x.shape[1], x.dtype)
-    if one is None or other is None or one[1] != other[1] or y.dtype != x.dtype or not _match(x, mean):
-        return NotImplemented
     sums = np.empty(x.shape[:2])
-    share(len(x), x[0].size * 0.15, _products, one[0], *other, mean, sums)
+    share(len(x), x[0].size * 0.15, _products, *given, mean, sums)
     return _total(sums, np.empty(x.shape[1], x.dtype))
 
 
 def channel_mix(
     x: np.ndarray, a: np.ndarray, y: np.ndarray, mean: np.ndarray, b: np.ndarray, c: np.ndarray
 ) -> np.ndarray:
-    one, other = _lines(x), _lines(y)
-    if one is None or other is None or one[1] != other[1] or y.dtype != x.dtype:
+    given = _both(x, y)
+    if given is None or not _match(x, a, mean, b, c):
         return NotImplemented
-    if not _match(x, a, mean, b, c):
-        return NotImplemented
-    lines, last = other
-    out = np.empty_like(lines)
-    share(len(x), x[0].size * 0.2, _mix, one[0], a, lines, mean, b, c, last, out)
+    one, other, last = given
+    out = np.empty_like(other)
+    share(len(x), x[0].size * 0.2, _mix, one, a, other, mean, b, c, last, out)
     return _restore(out, y.shape, last)
 
 
