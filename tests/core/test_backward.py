@@ -389,6 +389,27 @@ def test_gradients_share_memory_with_nothing(create_graph):
         np.testing.assert_array_equal(g.data, [1, 1])
 
 
+def test_a_leaf_takes_over_what_a_rule_declares_fresh():
+    given, seen = [], []
+
+    def doubled(g):
+        given.append(g * 2)
+        return given[-1]
+
+    for fresh in (True, False):
+        twice = op(name="test_backward.twice")(lambda x: x * 2)
+        twice.gradient("x", fresh=fresh)(doubled)
+        x = leaf([1.0, 2.0])
+        twice(x).sum().backward()
+        assert np.shares_memory(x.grad.data, given[-1]) == fresh
+        (twice(x) + twice(x)).sum().backward()
+        np.testing.assert_array_equal(x.grad.data, [6, 6])
+        x.grad = None
+        x.register_hook(seen.append)
+        twice(x).sum().backward()
+        assert not np.shares_memory(x.grad.data, seen[-1].data)
+
+
 def test_gradients_do_not_share_memory_with_kept_arrays():
     x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
     y = x * w

@@ -21,6 +21,7 @@ from tinygrad_cnn.testing import (
     fuzz_op,
     strategies,
 )
+from tinygrad_cnn.testing.fuzz import _check_memory
 
 
 def declare(forward, rule, *, name="under_test", **settings):
@@ -158,6 +159,25 @@ def test_most_faults_are_caught_by_the_first_example(fault):
 def test_a_right_operation_passes():
     fuzz_op(declare(cube, lambda g, x: g * 3 * x * x))
     fuzz_op(declare(lambda x: x, lambda g: g, name="same", view=True))
+
+
+@pytest.mark.parametrize("kind", ["its argument", "what it kept", "one buffer"])
+def test_a_gradient_that_is_not_fresh_is_caught(kind):
+    kept = np.full(3, 2.0)
+    rules = {
+        "its argument": lambda g, x: g,
+        "what it kept": lambda g, x: x,
+        "one buffer": lambda g, x: kept if isinstance(g, np.ndarray) else g * 2,
+    }
+
+    @op(name="under_test")
+    def lying(x):
+        return {"its argument": x * 1, "what it kept": x * x / 2, "one buffer": x * 2}[kind]
+
+    lying.gradient("x", fresh=True)(rules[kind])
+    lying.samples(lambda draw: (draw.array((3,)),))
+    with pytest.raises(GradcheckError, match="declared fresh, yet"):
+        _check_memory("under_test", ["x"], lambda xs: [lying(*xs)], [np.ones(3)], [np.ones(3)])
 
 
 def test_a_transposed_gradient_is_named():

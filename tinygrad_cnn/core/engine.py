@@ -44,7 +44,7 @@ def backward(
     for target in targets or ():
         gradient = found.get(_edge(target))
         if gradient is not None:
-            _accumulate(target, gradient, create_graph)
+            _accumulate(target, gradient, create_graph, owned=False)
 
 
 def grad(
@@ -154,14 +154,14 @@ def _run(
         if isinstance(edge, Tensor):
             uses.setdefault(edge, 0)
 
-    def finish(leaf: Tensor) -> None:
+    def finish(leaf: Tensor, owned: bool) -> None:
         gradient = pending.pop(leaf, None)
         if gradient is None:
             return
         if leaf._hooks:
             gradient = _call_hooks(leaf._hooks, gradient, create_graph)
         if targets is None:
-            _accumulate(leaf, gradient, create_graph)
+            _accumulate(leaf, gradient, create_graph, owned and not leaf._hooks)
         else:
             found[leaf] = gradient
 
@@ -169,7 +169,7 @@ def _run(
     anomaly = anomaly_mode.get()
     with enable_grad() if create_graph else no_grad(), np.errstate(all="ignore"):
         for leaf in [leaf for leaf, count in uses.items() if count == 0]:
-            finish(leaf)
+            finish(leaf, owned=False)
         for node in order:
             g = pending.pop(node, None)
             if g is not None and node._hooks:
@@ -201,6 +201,7 @@ def _run(
                 if parent is None:
                     continue
                 gradient = gradients[i]
+                owned = False
                 if gradient is not None:
                     if gradient.shape != parent.shape or gradient.dtype is not parent.dtype:
                         gradient = _fit(node, gradient, parent)
@@ -208,11 +209,12 @@ def _run(
                         before = pending.get(parent)
                         pending[parent] = gradient if before is None else add(before, gradient)
                         continue
+                    owned = watch is None and (parent in pending or i in node._plan.fresh)
                     _deliver(pending, parent, gradient)
                 if isinstance(parent, Tensor):
                     uses[parent] -= 1
                     if not uses[parent]:
-                        finish(parent)
+                        finish(parent, owned)
     return found
 
 
@@ -290,14 +292,14 @@ def _fit(node: Node, gradient: Any, parent: Edge) -> Any:
     return gradient
 
 
-def _accumulate(leaf: Tensor, gradient: Any, create_graph: bool) -> None:
+def _accumulate(leaf: Tensor, gradient: Any, create_graph: bool, owned: bool) -> None:
     with _accumulating:
         if create_graph:
             # a copy, as another leaf may get the same Tensor
             copied = registry["to"](gradient, gradient.dtype)
             leaf.grad = copied if leaf.grad is None else leaf.grad + copied
         elif leaf.grad is None:
-            leaf.grad = _fresh(gradient)
+            leaf.grad = tensor_from(np.asarray(gradient)) if owned else _fresh(gradient)
         else:
             leaf.grad = tensor_from(np.asarray(leaf.grad._data + gradient))
     for hook in list(leaf._after.values()) if leaf._after else ():

@@ -84,6 +84,7 @@ class _Kept:
     """Stands where an `Op` has its plan."""
 
     frees = True
+    fresh: frozenset[int] = frozenset()
 
 
 class _FunctionOp:

@@ -25,6 +25,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
@@ -64,25 +65,25 @@ _PLAIN = _NUMBERS | {np.ndarray, type(None)}
 _PACKAGE = str(Path(__file__).parent.parent) + os.sep
 
 
+@dataclass(slots=True)
 class Rule:
     """A gradient rule: what it computes, for which inputs, and the names of what it keeps."""
 
-    __slots__ = ("function", "inputs", "needs")
-
-    def __init__(self, function: Callable[..., Any], inputs: tuple[str, ...], needs: list[str]):
-        self.function = function
-        self.inputs = inputs
-        self.needs = needs
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    needs: list[str]
+    fresh: bool = False
 
 
 class Plan:
     """What one combination of differentiable inputs keeps, and the rules it runs.
 
     A node keeps each of `fields` once: first the inputs and outputs (`arrays`), which have a
-    version, then the options and the shapes (`rest`).
+    version, then the options and the shapes (`rest`). `fresh` numbers the inputs whose gradient
+    is an array of its own.
     """
 
-    __slots__ = ("arrays", "calls", "fields", "frees", "rest", "shapes")
+    __slots__ = ("arrays", "calls", "fields", "frees", "fresh", "rest", "shapes")
 
     def __init__(self, op: Op[Any, Any], differentiable: tuple[int, ...]) -> None:
         wanted = {op.parameters[op.inputs[i]] for i in differentiable}
@@ -98,11 +99,14 @@ class Plan:
         count = len(fields.keys() - plain)
         self.arrays, self.rest = places[:count], places[count:]
         self.frees = count > 0
+        self.fresh: set[int] = set()
         self.calls = []
         for rule in rules:
             targets = [op.inputs.index(op.parameters.index(name)) for name in rule.inputs]
             needs = [self.fields.index(name) for name in rule.needs]
             self.calls.append((_on_kept(rule.function, needs), targets))
+            if rule.fresh:
+                self.fresh.update(targets)
 
     def keep(self, found: Values) -> tuple[tuple[Any, ...], Sequence[list[int] | None]]:
         """Return what is kept of the parameters, outputs and shapes, and the arrays' versions."""
@@ -221,13 +225,17 @@ class Op(Generic[P, R]):
 
     # -- declaring -----------------------------------------------------------------------------
 
-    def gradient(self, *inputs: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def gradient(
+        self, *inputs: str, fresh: bool = False
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Declare the rule for the gradient of `inputs`.
 
         The rule's first parameter is ``g``, the gradient of the output (a tuple, None where
         nothing arrived, if the operation has several outputs). Each other parameter names what
         the graph shall keep for it: an input, ``<input>_shape``, an output (``out``), or an
-        option. It returns the gradient of the input, or a tuple for several inputs.
+        option. It returns the gradient of the input, or a tuple for several inputs. With `fresh`,
+        what it returns is always a new array that nothing else refers to, so that a leaf may have
+        it as its ``grad``; it is copied otherwise.
 
         Raises
         ------
@@ -257,7 +265,7 @@ class Op(Generic[P, R]):
                 )
             if not self.differentiable or not inputs:
                 raise TypeError(f"{self.name}: not differentiable, yet has a rule for {inputs}")
-            self.rules.append(Rule(function, inputs, needs[1:]))
+            self.rules.append(Rule(function, inputs, needs[1:], fresh))
             self._plans.clear()
             return function
 

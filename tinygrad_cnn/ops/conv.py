@@ -183,11 +183,11 @@ _CONV = {3: conv1d, 4: conv2d, 5: conv3d}  # by the weight's number of dimension
 
 for conv in _CONV.values():
 
-    @conv.gradient("input")
+    @conv.gradient("input", fresh=True)
     def _(g, weight, input_shape, stride, padding, dilation, groups):
         return conv_transpose(g, weight, None, input_shape, stride, padding, dilation, groups)
 
-    @conv.gradient("weight")
+    @conv.gradient("weight", fresh=True)
     def _(g, input, weight_shape, stride, padding, dilation, groups):
         return conv_weight(g, input, weight_shape, stride, padding, dilation, groups)
 
@@ -249,12 +249,12 @@ def conv_transpose(
     return out[0] if input.ndim == dims + 1 else out
 
 
-@conv_transpose.gradient("input")
+@conv_transpose.gradient("input", fresh=True)
 def _(g, weight, stride, padding, dilation, groups):
     return _CONV[weight.ndim](g, weight, None, stride, padding, dilation, groups)
 
 
-@conv_transpose.gradient("weight")
+@conv_transpose.gradient("weight", fresh=True)
 def _(g, input, weight_shape, stride, padding, dilation, groups):
     return conv_weight(input, g, weight_shape, stride, padding, dilation, groups)
 

@@ -408,11 +408,11 @@ def linear(input: Array, weight: Array, bias: Array | None = None) -> Any:
     return result if input.ndim == 2 else result.reshape(*input.shape[:-1], weight.shape[0])
 
 
-@linear.gradient("input")
+@linear.gradient("input", fresh=True)
 def _(g, weight): return matmul(g, weight)  # [.. n] x [n, k] -> [.. k]
 
 
-@linear.gradient("weight")
+@linear.gradient("weight", fresh=True)
 def _(g, input): return matmul(_rows(g).mT, _rows(input))  # [n, ..] x [.., k] -> [n, k]
 
 

@@ -35,7 +35,7 @@ def _declare_max_pool(dims: int) -> Op[..., Any]:
         """Return the maxima of (..., *size), and which tap of its window each came from."""
         return kernel.max_pool(input, window)
 
-    @max_pool.gradient("input")
+    @max_pool.gradient("input", fresh=True)
     def _(g, taps, input_shape, window): return max_pool_input(g, taps, input_shape, window)
 
     @max_pool.onnx
@@ -474,7 +474,7 @@ def _declare_avg_pool(dims: int) -> Op[..., Any]:
         divisor = kernel.avg_divisor(size, window, count_include_pad, divisor_override)
         return kernel.avg_pool(input, window, divisor)
 
-    @avg_pool.gradient("input")
+    @avg_pool.gradient("input", fresh=True)
     def _(g, input_shape, window, count_include_pad, divisor_override):
         return avg_pool_input(g, input_shape, window, count_include_pad, divisor_override)
 

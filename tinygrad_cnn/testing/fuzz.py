@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.core.engine import grad
+from tinygrad_cnn.core.engine import backward, grad
 from tinygrad_cnn.core.op import Op
 from tinygrad_cnn.core.tensor import Tensor
 
@@ -149,7 +149,36 @@ def _check_op(op: Op[Any, Any], bound: inspect.BoundArguments, draw: Draw) -> No
             same(what, [plain_g], [g])
     if floats:
         _check_float32(op, label, float_names, run, points, cotangents, dtype)
+        _check_memory(label, float_names, run, points, cotangents)
     unchanged(label, names, before, arrays)
+
+
+def _check_memory(
+    label: str,
+    names: Sequence[str],
+    run: Run,
+    points: Sequence[np.ndarray],
+    cotangents: Sequence[np.ndarray],
+) -> None:
+    """Check that what leaves get as their grad is in no other use."""
+    inputs = [_variable(x) for x in points]
+    outs = run(inputs)
+    given = [(out, v) for out, v in zip(outs, cotangents, strict=True) if out.requires_grad]
+    if not given:
+        return
+    saved = outs[0].grad_fn.saved.values() if outs[0].grad_fn else ()
+    used = [*points, *cotangents, *saved]
+    for _ in range(2):
+        backward([out for out, _ in given], [Tensor(v) for _, v in given], retain_graph=True)
+        for name, x in zip(names, inputs, strict=True):
+            if x.grad is None:
+                continue
+            if any(np.shares_memory(x.grad.data, array) for array in used):
+                raise GradcheckError(
+                    f"{label}: the rule for {name} is declared fresh, yet its array is in other use"
+                )
+            used.append(x.grad.data)
+            x.grad = None
 
 
 def _check_float32(
