@@ -93,7 +93,8 @@ def way(request, monkeypatch):
         ("windows", (32, 16, 1, 1), (32, 16, 32, 32), {"padding": 1}),
         ("pointwise", (32, 16, 1, 1), (32, 16, 32, 32), {"stride": 2}),
         ("depthwise", (16, 1, 3, 3), (32, 16, 32, 32), {"groups": 16}),
-        ("columns", (32, 3, 3, 3), (32, 3, 32, 32), {}),
+        ("windows", (32, 3, 3, 3), (32, 3, 32, 32), {}),
+        ("columns", (32, 2, 3, 3), (32, 2, 32, 32), {}),
         ("columns", (16, 16, 3, 3), (1, 16, 20, 20), {}),
         ("columns", (64, 4, 3, 3), (16, 64, 16, 16), {"groups": 16}),
         ("columns", (32, 16, 3, 3), (32, 16, 32, 32), {"dilation": 2}),
@@ -112,6 +113,12 @@ def test_a_single_small_image_is_done_by_columns_but_not_in_the_transpose():
     given = geometry.Geometry((1, 1), ((0, 0), (0, 0)), (1, 1))
     assert kernel._way((16, 6, 5, 5), (1, 6, 14, 14), given) is kernel.columns
     assert kernel._way((16, 6, 5, 5), (1, 6, 14, 14), given, transpose=True) is kernel.bands
+
+
+def test_few_channels_are_done_by_windows_but_not_in_the_transpose():
+    given = geometry.Geometry((1, 1), ((0, 0), (0, 0)), (1, 1))
+    assert kernel._way((32, 3, 3, 3), (32, 3, 32, 32), given) is kernel.windows
+    assert kernel._way((32, 3, 3, 3), (32, 3, 32, 32), given, transpose=True) is kernel.columns
 
 
 @pytest.mark.oracle
