@@ -112,6 +112,23 @@ class Vectors:
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         return self.add(self.builder.fmul(a, b, flags=("contract",)), c)
 
+    def turned(self, rows: list[Any]) -> list[Any]:
+        """Return the columns of a square: of as many vectors as each has lanes."""
+        apart = 1
+        while apart < self.lanes:
+            # squares of 2 x 2 squares, `apart` wide: the upper right and the lower left change places
+            places = range(self.lanes)
+            upper = [self.lanes + j - apart if j & apart else j for j in places]
+            lower = [self.lanes + j if j & apart else j + apart for j in places]
+            masks = [ir.Constant(ir.VectorType(I32, self.lanes), half) for half in (upper, lower)]
+            made = list(rows)
+            for i in places:
+                if not i & apart:
+                    for k, mask in zip((i, i + apart), masks, strict=True):
+                        made[k] = self.builder.shuffle_vector(rows[i], rows[i + apart], mask)
+            rows, apart = made, 2 * apart
+        return rows
+
     def total(self, vector: Any) -> Any:
         """Return the sum of the elements."""
         lanes = self.lanes

@@ -122,6 +122,22 @@ _one, _two = _lanes(1), _lanes(2)
 _one_weight, _two_weight = _lanes_weight(1), _lanes_weight(2)
 
 
+@intrinsic
+def turn(typing: Any, x: Any, at: Any, row: Any, out: Any, to: Any, column: Any) -> Any:
+    """Write the square ``x[at + i * row + j]`` to ``out[to + j * column + i]``; a vector is a side."""
+    signature = types.void(x, at, row, out, to, column)
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        v = Vectors(context, builder, signature, args)
+        source, target = v.at(v.pointer(0), args[1]), v.at(v.pointer(3), args[4])
+        rows = [v.load(v.at(source, builder.mul(args[2], ir.Constant(I64, i)))) for i in range(v.lanes)]
+        for j, line in enumerate(v.turned(rows)):
+            v.store(line, v.at(target, builder.mul(args[5], ir.Constant(I64, j))))
+        return context.get_dummy_value()
+
+    return signature, emit
+
+
 # -- the loops around them ---------------------------------------------------------------------
 
 
@@ -130,6 +146,7 @@ def _fill(x, start, strides, taken, size, extent, before, image):
     """Copy the channels of an image to channels-last order, inside its padding."""
     _, sc, sz, sy, sx = strides
     depth, height, width = size
+    side = VECTOR // x.itemsize
     for z in range(depth):
         for y in range(height):
             to = (((z + before[0]) * extent[1] + y + before[1]) * extent[2] + before[2]) * taken
@@ -138,6 +155,12 @@ def _fill(x, start, strides, taken, size, extent, before, image):
             if sc == 1 and sx == taken:
                 for i in range(width * taken):
                     image[to + i] = x[at + i]
+            elif sx == 1 and min(width, taken) >= side:
+                for i in range(0, width, side):
+                    i = min(i, width - side)
+                    for c in range(0, taken, side):
+                        c = min(c, taken - side)
+                        turn(x, at + c * sc + i, sc, image, to + i * taken + c, taken)
             elif taken < 8:
                 for c in range(taken):
                     for i in range(width):
@@ -161,8 +184,10 @@ def channels_last(x: np.ndarray) -> np.ndarray:
     if last.flags.carray:
         return last.reshape(-1)
     out = np.empty(x.size, x.dtype)
-    source, strides = memory(x)
     n, channels, *size = x.shape
+    if x.flags.carray:  # an image is one long row
+        size = [math.prod(size)]
+    source, strides = memory(x.reshape(n, channels, *size))
     share(n, x[0].size, _fill_all, source, strides, (*(1,) * (3 - len(size)), *size), channels, out)
     return out
 

@@ -32,6 +32,7 @@ from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
+from .lanes import turn
 from .plan import axes_of, flat, phases_of
 from .workers import shared
 
@@ -162,8 +163,10 @@ def _divide(n, by):
 def _fill(x, at, strides, size, count, planes, start, layout):
     """Copy channels of an image to their planes; what is padding there stays as it is."""
     sd, sh, sw, pd, ph, pw, depth, height, width, channel = layout
-    zero = x.dtype.type(0)
-    for c in range(count):
+    zero, side = x.dtype.type(0), VECTOR // x.itemsize
+    last = strides[1] == 1 and sw == 1 and min(size[2], count) >= side
+    for c in range(0, count, side if last else 1):
+        c = min(c, count - side) if last else c
         for z in range(size[0]):
             zs, z_phase = _divide(z + pd, sd)
             for y in range(size[1]):
@@ -171,7 +174,11 @@ def _fill(x, at, strides, size, count, planes, start, layout):
                 line = ((z_phase * sh + y_phase) * sw * depth + zs) * height + ys
                 begin = at + c * strides[1] + z * strides[2] + y * strides[3]
                 to = start + c * channel + line * width
-                if sw == 1 and strides[4] == 1:
+                if last:
+                    for i in range(0, size[2], side):
+                        i = min(i, size[2] - side)
+                        turn(x, begin + i * strides[4], strides[4], planes, to + pw + i, channel)
+                elif sw == 1 and strides[4] == 1:
                     _copy(x, begin, planes, to + pw, size[2], zero)
                 elif sw == 1:
                     for i in range(size[2]):
