@@ -16,7 +16,7 @@ from hypothesis import assume, given, strategies as st
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz import Snapshot, View, graph, svg, trace
+from tinygrad_cnn.viz import Snapshot, View, dot, graph, svg, trace
 from tinygrad_cnn.viz.labels import duration, within
 from tinygrad_cnn.viz.mermaid import flowchart
 from tinygrad_cnn.viz.theme import THEMES
@@ -275,6 +275,19 @@ def test_params():
     assert not any(box.vertex.kind == "parameter" for box in inline.boxes)
     assert sum(b.vertex.kind == "parameter" for b in snapshot.view(params="nodes").boxes) == 8
     assert snapshot.view(params="hide").boxes[1].lines == ()
+
+
+def test_buffers_and_frozen_parameters_go_with_the_parameters():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)).eval()
+    model[0].weight.requires_grad_(False)
+    x = tg.randn(1, 1, 4, 4, requires_grad=True)
+    snapshot = trace(model(x).sum(), model)
+    conv, norm = snapshot.view().boxes[1:3]
+    assert conv.lines == ("bias 4", "weight 4×1×3×3")
+    assert norm.lines == ("weight 4, bias 4", "running_mean 4, running_var 4")
+    assert [box.vertex.kind for box in snapshot.view(params="hide").boxes].count("data") == 0
+    titles = {box.vertex.title for box in snapshot.view(params="nodes").boxes}
+    assert {"0.weight", "1.running_mean", "1.running_var"} <= titles
 
 
 def test_tied_parameter_counts_once():
@@ -557,12 +570,27 @@ def test_mermaid(tmp_path):
     assert text.startswith("flowchart LR\n")
     assert 'n1("conv2d 3×3, stride 1<br/>(stem)<br/>weight 4×1×3×3, bias 4"):::operation' in text
     assert text.count("subgraph") == text.count(" end\n") == 2  # blocks and blocks.0
+    (frames,) = re.findall(r"    class (\S+) frame\n", text)
+    assert sorted(frames.split(",")) == sorted(re.findall(r"subgraph (\w+)", text))
     assert text.count(" -->") == len(snapshot.view().edges)
     awkward = 'a "b" <c> #1; [x] end\n'
     named = leaf(1.0, 2.0)
     trace(named, params={awkward: named}).save(tmp_path / "net.mmd")
     text = (tmp_path / "net.mmd").read_text("utf-8")
     assert "a #34;b#34; #60;c#62; #35;1#59; #91;x#93; end<br/>" in text
+
+
+def test_mermaid_has_the_colours_of_the_other_drawings():
+    x = leaf(1.0, -2.0)
+    view = trace((x.log() * 2).exp().sum()).view(color="bytes", theme="dark")
+    text = flowchart(view)
+    scale, theme = dot.levels(view), THEMES["dark"]
+    assert "fill" not in "".join(re.findall("classDef operation.*", text))  # it would win
+    for i, box in enumerate(view.boxes):
+        style = dot.box_style(box, scale, theme)
+        assert f"    style n{i} fill:{style['fillcolor']},color:{style['fontcolor']}\n" in text
+    trail = {i for i, edge in enumerate(view.edges) if dot.edge_mark(view, edge)}
+    assert {int(i) for i in re.findall(rf"linkStyle (\d+) stroke:{theme.red}", text)} == trail != set()
 
 
 @needs_dot

@@ -51,8 +51,8 @@ def select(
         Draw modules that follow each other and are alike once, with their number; not where the
         colour tells them apart.
     params : {"inline", "nodes", "hide"}
-        Write the parameters of a module into the operation that takes them, draw each as a box,
-        or leave them out. Parameters outside all modules are boxes, unless hidden.
+        Write the parameters and buffers of a module into the operation that takes them, draw each
+        as a box, or leave them out. Those outside all modules are boxes, unless hidden.
     color : {"op", "grad_norm", "bytes", "time"}
         What the colour says: the kind of box; the norm of the gradient (of a result that retains
         it, or of the parameters), the bytes kept for backward, or the time that backward took
@@ -177,10 +177,10 @@ class _Selector:
     # -- which boxes ---------------------------------------------------------------------------
 
     def _homes(self) -> dict[int, list[int]]:
-        """Return the parameters that get no box, each with the operations that take it."""
+        """Return what the model has and gets no box, each with the operations that take it."""
         homes: dict[int, list[int]] = {}
         for number, vertex in enumerate(self.snapshot.vertices):
-            if vertex.kind == "parameter" and (
+            if (vertex.kind == "parameter" or vertex.stored) and (
                 self.params == "hide" or (self.params == "inline" and vertex.frame)
             ):
                 homes[number] = []
@@ -400,15 +400,16 @@ class _Selector:
     def _parameter_lines(self, number: int) -> Iterator[str]:
         if self.params == "hide":
             return
-        words = []
         path = self.snapshot.frames[self.snapshot.vertices[number].frame].path
-        for edge in self.inputs[number]:
-            if edge.tail in self.home:
-                vertex = self.snapshot.vertices[edge.tail]
-                name = vertex.title.removeprefix(f"{path}.") if path else vertex.title
-                words.append(f"{name} {sizes(vertex.shape or ())}".rstrip())
-        if words:
-            yield ", ".join(words)
+        inside = [self.snapshot.vertices[e.tail] for e in self.inputs[number] if e.tail in self.home]
+        for stored in (False, True):
+            words = []
+            for vertex in inside:
+                if vertex.stored == stored:
+                    name = vertex.title.removeprefix(f"{path}.") if path else vertex.title
+                    words.append(f"{name} {sizes(vertex.shape or ())}".rstrip())
+            if words:
+                yield ", ".join(words)
 
     def _warnings(self, images: list[Any]) -> dict[Any, list[Finding]]:
         """Return the findings for each image, and note the trail of the first NaN."""

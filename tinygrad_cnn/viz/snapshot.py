@@ -91,6 +91,8 @@ class Vertex:
         In a comparison, ``"added"``, ``"removed"`` or ``"changed"``.
     time : float or None
         Seconds that the operation's rule took in backward, where they were recorded.
+    stored : bool
+        Whether it is data that the model has: a buffer, or a parameter that does not learn.
     """
 
     kind: Kind
@@ -107,6 +109,7 @@ class Vertex:
     site: str | None = None
     mark: str = ""
     time: float | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True)

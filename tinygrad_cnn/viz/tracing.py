@@ -113,11 +113,13 @@ class Tracer:
         self.parameters = set(names.values()) if model is None else set()
         self.modules: dict[str, str] = {}
         self.learnable: dict[str, Tensor] = {}
+        self.stored: set[int] = set()  # identities of the model's arrays
         if model is not None:
             self.modules = {path: type(m).__name__ for path, m in model.named_modules()}
             self.learnable = {n: p for n, p in model.named_parameters() if p.requires_grad}
             for name, tensor in (*model.named_parameters(), *model.named_buffers()):
                 names.setdefault(name, tensor)
+                self.stored.add(id(tensor._data))
         self.roots = list(dict.fromkeys(tensors))
         self.nodes = _reachable(self.roots)
         self.vertices: list[Vertex] = []
@@ -222,12 +224,16 @@ class Tracer:
         if key not in self.numbers:
             name = self.data_names.get(id(kept), "")
             title = name or input_title(node, i)
-            frame = 0 if i == 0 else self.frame_of[node]  # the first comes from outside the module
+            stored = id(kept) in self.stored
+            # otherwise the first comes from outside the module
+            frame = self.frame_of[node] if i or stored else 0
             if kept is None:
                 vertex = Vertex("data", title, frame=frame, value=statistics(number))
             else:
                 value = statistics(kept)
-                vertex = Vertex("data", title, name, kept.shape, kept.dtype, frame, value)
+                vertex = Vertex(
+                    "data", title, name, kept.shape, kept.dtype, frame, value, stored=stored
+                )
             self._add(key, vertex)
         return self.numbers[key]
 
