@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import math
 import os
 import threading
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from tinygrad_cnn.kernels import threads
 
 workers = pytest.importorskip("tinygrad_cnn.kernels._compiled.workers", exc_type=ImportError)
 
@@ -149,3 +152,22 @@ def test_a_child_after_fork_has_threads_of_its_own():
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_products_are_left_to_one_thread_while_kernels_share_theirs(monkeypatch):
+    product = importlib.import_module("tinygrad_cnn.kernels._compiled.product")
+    told = []
+    monkeypatch.setattr(product, "_blas", threads.Blas(told.append, lambda: 2))
+    monkeypatch.setattr(workers, "_shared_at", -math.inf)
+    tg.set_num_threads(2)
+    x, small = np.ones((64, 64)), np.ones((8, 8))
+    product.product(x, x)
+    assert told == []
+    workers.share(2, LONG, bounds, np.empty(2))
+    product.product(small, small)
+    assert told == []
+    np.testing.assert_array_equal(product.product(x, x), np.full((64, 64), 64.0))
+    assert told == [1, 2]
+    with pytest.raises(ValueError, match="not aligned"):
+        product.product(x, np.ones((2, 64)))
+    assert told == [1, 2, 1, 2]

@@ -2,7 +2,8 @@
 
 It is BLAS's as well. But once OpenBLAS's threads have worked, they wait actively for the next product
 for a tenth of a second, and each takes a core from the kernels meanwhile: a training step of
-LeNet-5 with 256 images takes 9 ms then, and 6 otherwise.
+LeNet-5 with 256 images takes 9 ms then, and 6 otherwise. So while kernels share their work among
+threads, products are left to one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels.threads import get_num_threads, linked_blas
+
+from .workers import shared_lately
 
 SINGLE = range(1 << 18, 1 << 25)
 """The numbers of multiplications that are left to one thread.
@@ -23,7 +26,12 @@ _blas = linked_blas()
 
 
 def product(x: np.ndarray, y: np.ndarray) -> Any:
-    if _blas is None or x.size * y.shape[-1] not in SINGLE or get_num_threads() == 1:
+    if (
+        _blas is None
+        or x.size * y.shape[-1] not in SINGLE
+        or not shared_lately()
+        or get_num_threads() == 1
+    ):
         return np.dot(x, y)
     _blas.set(1)
     try:

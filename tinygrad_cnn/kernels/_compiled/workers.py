@@ -16,8 +16,10 @@ so it never waits for a thread that the machine has no time for.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 import types as python_types
 from typing import Any
 
@@ -235,6 +237,7 @@ class _Worker:
 _lines = np.zeros((THREADS, LINE), np.int64)
 _workers: list[_Worker] = []
 _free = threading.Lock()
+_shared_at = -math.inf
 
 
 def _after_fork() -> None:
@@ -253,6 +256,11 @@ def parts_of(count: int, cost: float) -> int:
     return min(get_num_threads(), THREADS, count, int(count * cost / WORTH) + 1)
 
 
+def shared_lately() -> bool:
+    """Whether work was shared in the last tenth of a second."""
+    return time.perf_counter() - _shared_at < 0.1
+
+
 def share(count: int, cost: float, kernel: Any, *args: Any) -> None:
     """Run a kernel over `count` items of `cost` ns each.
 
@@ -263,6 +271,7 @@ def share(count: int, cost: float, kernel: Any, *args: Any) -> None:
     MemoryError
         If the kernel has no memory for its temporaries.
     """
+    global _shared_at
     parts, free = parts_of(count, cost), _free
     if parts < 2 or not free.acquire(blocking=False):
         failed = kernel(_lines, count, 1, *args)
@@ -274,6 +283,7 @@ def share(count: int, cost: float, kernel: Any, *args: Any) -> None:
                 worker.wake()
             failed = kernel(_lines, count, parts, *args)
         finally:
+            _shared_at = time.perf_counter()
             free.release()
     if failed:
         raise MemoryError("compiled kernels: no memory for the temporaries")
