@@ -226,6 +226,8 @@ def test_convolution_of_what_is_not_finite(channels, stride, value):
     close(fast_conv.conv_transpose(g, weight, None, x.shape, geometry), expected, np.float32)
     weight[0, 0, 0, 0] = value
     assert fast_conv.conv_transpose(g, weight, None, x.shape, geometry) is NotImplemented
+    expected = conv.conv.__wrapped__(x, weight, None, geometry)
+    close(fast_conv.conv(x, weight, None, geometry), expected, np.float32)
 
 
 def test_convolution_declines_what_it_does_not_cover():

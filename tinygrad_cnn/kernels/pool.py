@@ -36,6 +36,7 @@ class Window(NamedTuple):
         """Return the axes of `shape` that the window spans."""
         return shape[len(shape) - len(self.kernel) :]
 
+    @functools.lru_cache(maxsize=256)  # noqa: B019  (a window is a few numbers)
     def output_size(self, size: Shape) -> Shape:
         """Return the number of windows along each axis of an input of `size`."""
         return tuple(self._length(n, axis) for axis, n in enumerate(size))
@@ -54,7 +55,7 @@ class Window(NamedTuple):
             out += 1
         return out
 
-    @functools.lru_cache(maxsize=256)  # noqa: B019  (a window is a few numbers)
+    @functools.lru_cache(maxsize=256)  # noqa: B019
     def taps(self, shape: Shape) -> list[tuple[int, Any, Any]]:
         """Return each tap's number, where in the output it is inside, and the inputs it meets."""
         size = self.size_of(shape)

@@ -23,8 +23,11 @@ def ntuple(name: str, argument: str, value: Any, dims: int, low: int) -> tuple[i
     RuntimeError
         If the sequence has another length, or an integer is too small.
     """
+    # the usual cases, several times as fast as all that follows
+    if value.__class__ is int and value >= low:
+        return (value,) * dims
     if value.__class__ is tuple and [*map(type, value)] == [int] * dims and min(value) >= low:
-        return value  # the usual case, twice as fast as all that follows
+        return value
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     for v in values:
         if type(v) is not int and (isinstance(v, bool) or not isinstance(v, (int, np.integer))):

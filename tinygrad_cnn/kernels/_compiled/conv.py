@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from . import lanes, planes, winograd
-from .jit import DTYPES, memory, plain, quiet
+from .jit import DTYPES, add_up, is_finite, memory, plain
 from .workers import parts_of, share
 
 TILE = 1 << 18
@@ -114,7 +114,6 @@ def conv(
     return _run(x, weight, bias, shape, _plan(*given), geometry)
 
 
-@quiet
 def conv_transpose(
     g: np.ndarray,
     weight: np.ndarray,
@@ -127,8 +126,6 @@ def conv_transpose(
         return NotImplemented
     if not _covers(g, weight, bias) or not _match(bias, input_shape):
         return NotImplemented
-    if not np.isfinite(weight.sum()):  # the zeros around g would make nan of it
-        return NotImplemented
     o, c, *sides = weight.shape
     if tiles := winograd.plan(len(g), input_shape[2:], (c, o, *sides), geometry, g.itemsize):
         before = tuple([2 - side for side, _ in geometry.padding])
@@ -136,11 +133,12 @@ def conv_transpose(
         out = winograd.run(g, flipped, bias, input_shape, before, tiles)
         if out is not None:
             return out
+    if not is_finite(weight):  # the zeros around g would make nan of it
+        return NotImplemented
     given = input_shape[2:], g.shape[2:], weight.shape, geometry, g.itemsize
     return _run(g, weight, bias, input_shape, _plan_transpose(*given), geometry)
 
 
-@quiet
 def conv_weight(
     g: np.ndarray, x: np.ndarray, weight_shape: Sizes, geometry: Geometry
 ) -> np.ndarray:
@@ -182,7 +180,7 @@ def _lanes_weight(
     sums = np.zeros((parts, groups, len(plan.starts) // blocks, blocks * unit, made), x.dtype)
     whole = len(x) * plan.cost / parts
     share(parts, whole, lanes.convolve_weight, *args, sums.reshape(parts, -1), len(x), *rest)
-    total = sums.sum(0)[:, :, : plan.run]
+    total = add_up(sums)[:, :, : plan.run]
     # [G, taps * C/G, O/G] -> [O, C/G, *sides]
     total = total.reshape(groups, math.prod(sides), taken, made).transpose(0, 3, 2, 1)
     return np.ascontiguousarray(total).reshape(weight_shape)
@@ -203,7 +201,7 @@ def _planes_weight(
     parts = parts_of(len(x), plan.cost)
     sums = np.zeros((parts, groups * rows, len(offsets)), x.dtype)
     share(parts, len(x) * plan.cost / parts, planes.convolve_weight, *args, sums, len(x), *rest)
-    total = sums.sum(0)
-    if not np.isfinite(total.sum()):  # 0 * inf between two rows is nan, where it should be nothing
+    total = add_up(sums)
+    if not is_finite(total):  # 0 * inf between two rows is nan, where it should be nothing
         return NotImplemented
     return total.reshape(groups, rows, -1)[:, :made, :taps].reshape(weight_shape)

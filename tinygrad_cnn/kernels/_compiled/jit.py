@@ -15,9 +15,6 @@ from numba.core.dispatcher import Dispatcher
 PACKAGE = __name__.rpartition(".")[0]
 DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
-quiet = np.errstate(over="ignore", invalid="ignore")
-"""For what NumPy does with the kernels' results, which may hold inf and nan."""
-
 
 def jit(function: Callable[..., Any]) -> Any:
     """Compile `function` when it is first called, and keep the result on disk where that works.
@@ -50,6 +47,35 @@ def memory(x: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
         ordered = x
     steps = tuple([s // x.itemsize for s in x.strides])
     return ordered.reshape(-1), (*steps[:2], *(0,) * (5 - x.ndim), *steps[2:])
+
+
+@jit
+def _is_finite(x):
+    check = x.dtype.type(0)
+    for i in range(len(x)):
+        check += x[i] * 0
+    return check == 0
+
+
+@jit
+def _add_up(sums):
+    for k in range(1, len(sums)):
+        for i in range(sums.shape[1]):
+            sums[0, i] += sums[k, i]
+
+
+def is_finite(x: np.ndarray) -> bool:
+    """Whether no element is inf or nan."""
+    finite: bool = _is_finite(plain(x).reshape(-1))
+    return finite
+
+
+def add_up(sums: np.ndarray) -> np.ndarray:
+    """Return the sum over the first axis, in the memory of its first element."""
+    if len(sums) > 1:
+        _add_up(sums.reshape(len(sums), -1))
+    first: np.ndarray = sums[0]
+    return first
 
 
 # -- what compiling took -----------------------------------------------------------------------

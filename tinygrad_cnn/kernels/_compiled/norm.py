@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .jit import DTYPES, jit, quiet
+from .jit import DTYPES, jit
 from .workers import share, shared
 
 WIDTH = 128
@@ -224,7 +224,6 @@ def _both(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool] |
     return one[0], *other
 
 
-@quiet
 def channel_sum(x: np.ndarray) -> np.ndarray:
     given = _lines(x)
     if given is None:
@@ -234,7 +233,6 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
     return _total(sums, np.empty(x.shape[1], x.dtype))
 
 
-@quiet
 def channel_dot(x: np.ndarray, y: np.ndarray, mean: np.ndarray | None) -> np.ndarray:
     given = _both(x, y)
     if given is None or not (mean is None or _match(x, mean)):
@@ -272,7 +270,6 @@ def normalise(
     return _restore(out, x.shape, last)
 
 
-@quiet
 def statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     given = _lines(x)
     if given is None:

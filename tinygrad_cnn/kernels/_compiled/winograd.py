@@ -35,7 +35,7 @@ from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 from tinygrad_cnn.kernels.threads import get_num_threads
 
 from .emit import VECTOR, Vectors, loop
-from .jit import jit, plain
+from .jit import add_up, is_finite, jit, plain
 from .lanes import POSITIONS, _one, _one_weight, _two, _two_weight, block_of, channels_last
 from .product import product
 from .workers import parts_of, share, shared
@@ -274,6 +274,11 @@ def plan(n: int, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: 
     return Plan(block, tiles, total, step, places * taken, places * made, np.arange(taken), starts, cost)
 
 
+@np.errstate(over="ignore", invalid="ignore")
+def _transform_kernels(matrix: np.ndarray, kernels: np.ndarray) -> Any:
+    return product(matrix.astype(kernels.dtype), kernels)
+
+
 def run(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, shape: Sizes, before: Sizes, plan: Plan) -> np.ndarray | None:
     """Return the convolution (N, O, H, W) of this shape; None where it is not finite.
 
@@ -282,7 +287,7 @@ def run(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, shape: Sizes
     n, made, *size = shape
     # [16, 9] x [9, O/block * C * block]
     packed = weight.reshape(3, 3, made // plan.block, plan.block, -1).swapaxes(3, 4).reshape(9, -1)
-    kernels = product(KERNEL.astype(x.dtype), packed)
+    kernels = _transform_kernels(KERNEL, packed)
     out = np.empty((n, *size, made), x.dtype)
     bias = np.zeros(made, x.dtype) if bias is None else plain(bias)
     blocks = -(-plan.total // plan.step)
@@ -306,8 +311,8 @@ def run_weight(g: np.ndarray, x: np.ndarray, before: Sizes, plan: Plan) -> np.nd
         x.shape[2:], before, sums.reshape(parts, -1), taken, made, plan.block, plan.tiles,
         plan.total, plan.step, blocks, plan.where, plan.starts,
     )  # fmt: skip
-    total = sums.sum(0)[:, :taken]
-    weight = product(KERNEL.T.astype(x.dtype), total.reshape(16, -1))
-    if not np.isfinite(weight.sum()):
+    total = add_up(sums)[:, :taken]
+    weight = _transform_kernels(KERNEL.T, total.reshape(16, -1))
+    if not is_finite(weight):
         return None
     return np.ascontiguousarray(weight.reshape(3, 3, taken, made).transpose(3, 2, 0, 1))
