@@ -145,6 +145,37 @@ def test_convolution_of_many_channels(case):
     check_convolution(case)
 
 
+@st.composite
+def wide_images(draw):
+    """Draw convolutions whose rows and channels fill vectors, so that squares are turned."""
+    number = lambda low, high: draw(st.integers(low, high))
+    side = (number(1, 3), number(15, 36))
+    channels = (number(15, 34), draw(st.sampled_from([3, LANES, 3 * LANES])))
+    stride = number(1, 2)
+    geometry = Geometry((1, stride), ((1, 0), (number(0, 2), number(0, 2))), (1, 1))
+    rng = np.random.default_rng(number(0, 2**32 - 1))
+    dtype = draw(st.sampled_from(DTYPES))
+    shapes = (2, channels[0], *side), (channels[1], channels[0], 2, 3)
+    x, weight = (rng.normal(size=shape).astype(dtype) for shape in shapes)
+    return laid_out(x, draw(st.sampled_from(LAYOUTS))), weight, geometry, rng
+
+
+@given(wide_images())
+@settings(max_examples=60)
+def test_convolution_of_wide_images(case):
+    check_convolution(case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 7, 8, 15, 16, 17, 40])
+@pytest.mark.parametrize("size", [(3,), (16,), (4, 4), (1, 33), (9, 9), (2, 3, 8)])
+def test_channels_last(dtype, channels, size):
+    x = np.random.default_rng(0).normal(size=(3, channels, *size)).astype(dtype)
+    for part in (x, x[::2], x[..., ::-1], x.astype(dtype, order="F")):
+        expected = np.moveaxis(part, 1, -1).reshape(-1)
+        np.testing.assert_array_equal(lanes.channels_last(part), expected)
+
+
 @pytest.mark.parametrize(("channels", "way"), [((1, 6), planes), ((6, 32), lanes), ((LANES, LANES), planes)])
 def test_each_way_is_taken(channels, way):
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (1, 1))
