@@ -10,6 +10,7 @@ import atexit
 import enum
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -203,18 +204,22 @@ def _end_together() -> None:
     global _leave
     show, leave, world = sys.excepthook, sys.exit, _world
 
+    def abort(status: int) -> None:
+        sys.stderr.flush()
+        time.sleep(0.2)  # mpiexec drops what it has not passed on by then
+        world.Abort(status)
+
     def excepthook(*error: Any) -> None:
         show(*error)
-        sys.stderr.flush()
-        world.Abort(1)
+        abort(1)
 
     def exit(status: Any = None) -> Any:
         if status not in (None, 0):  # when its message is shown, and before MPI would wait
-            atexit.register(world.Abort, status if isinstance(status, int) else 1)
+            atexit.register(abort, status if isinstance(status, int) else 1)
         leave(status)
 
     def undo() -> None:
         sys.excepthook, sys.exit = show, leave
-        atexit.unregister(world.Abort)
+        atexit.unregister(abort)
 
     sys.excepthook, sys.exit, _leave = excepthook, exit, undo
