@@ -163,6 +163,9 @@ def test_products_are_left_to_one_thread_while_kernels_share_theirs(monkeypatch)
     x, small = np.ones((64, 64)), np.ones((8, 8))
     product.product(x, x)
     assert told == []
+    product.product_beside(x, x)
+    assert told == [1, 2]
+    told.clear()
     workers.share(2, LONG, bounds, np.empty(2))
     product.product(small, small)
     assert told == []

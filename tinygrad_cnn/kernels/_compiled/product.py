@@ -26,12 +26,12 @@ _blas = linked_blas()
 
 
 def product(x: np.ndarray, y: np.ndarray) -> Any:
-    if (
-        _blas is None
-        or x.size * y.shape[-1] not in SINGLE
-        or not shared_lately()
-        or get_num_threads() == 1
-    ):
+    return product_beside(x, y) if shared_lately() else np.dot(x, y)
+
+
+def product_beside(x: np.ndarray, y: np.ndarray) -> Any:
+    """Return the product, beside a kernel that shares its work."""
+    if _blas is None or x.size * y.shape[-1] not in SINGLE or get_num_threads() == 1:
         return np.dot(x, y)
     _blas.set(1)
     try:

@@ -37,7 +37,7 @@ from tinygrad_cnn.kernels.threads import get_num_threads
 from .emit import VECTOR, Vectors, loop
 from .jit import add_up, is_finite, jit, plain
 from .lanes import POSITIONS, _one, _one_weight, _two, _two_weight, block_of, channels_last
-from .product import product
+from .product import product_beside
 from .workers import parts_of, share, shared
 
 BLOCK = 3 << 17
@@ -276,7 +276,7 @@ def plan(n: int, out: Sizes, weight_shape: Sizes, geometry: Geometry, itemsize: 
 
 @np.errstate(over="ignore", invalid="ignore")
 def _transform_kernels(matrix: np.ndarray, kernels: np.ndarray) -> Any:
-    return product(matrix.astype(kernels.dtype), kernels)
+    return product_beside(matrix.astype(kernels.dtype), kernels)
 
 
 def run(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, shape: Sizes, before: Sizes, plan: Plan) -> np.ndarray | None:
