@@ -107,13 +107,13 @@ def compare(ours: Any, theirs: Any, *arrays: np.ndarray) -> None:
         close(name, a, b)
 
 
-def close(what: str, got: Any, expected: Any, tolerance: float = 1e-5, least: float = 0.0) -> None:
-    """Check that two tensors agree to a part of the largest value, or of `least`."""
+def close(what: str, got: Any, expected: Any, least: float = 0.0) -> None:
+    """Check that two tensors agree to 1e-5 of the largest value, or of `least`."""
     a, b = got.detach().numpy(), expected.detach().numpy()
     assert (a.shape, a.dtype) == (b.shape, b.dtype), what
     scale = np.abs(b).max(initial=least)
     worst = np.abs(a - b).max(initial=0.0)
-    assert worst <= tolerance * scale, f"{what}: differs by {worst}, values are up to {scale}"
+    assert worst <= 1e-5 * scale, f"{what}: differs by {worst}, values are up to {scale}"
 
 
 def flat(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels.geometry import Geometry, Sizes
+from tinygrad_cnn.kernels.geometry import Geometry, Sizes, channels_second
 
 from . import lanes, planes, winograd
 from .jit import DTYPES, add_up, is_finite, memory, plain
@@ -88,7 +88,7 @@ def _run(
     made = *common, bias, plan.where, plan.put, plan.parts, out.reshape(-1)
     how = (groups, taken, o // groups, out.size // n), plan.layout, plan.block, direct
     share(n, plan.cost, lanes.convolve, *made, *how)
-    return out.transpose(0, len(size) + 1, *range(1, len(size) + 1))
+    return channels_second(out)
 
 
 def _is_direct(strides: Sizes, shape: Sizes, layout: Sizes, groups: int) -> bool:

@@ -66,8 +66,7 @@ def _add_up(sums):
 
 def is_finite(x: np.ndarray) -> bool:
     """Whether no element is inf or nan."""
-    finite: bool = _is_finite(plain(x).reshape(-1))
-    return finite
+    return bool(_is_finite(plain(x).reshape(-1)))
 
 
 def add_up(sums: np.ndarray) -> np.ndarray:

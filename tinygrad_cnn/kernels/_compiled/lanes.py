@@ -123,7 +123,7 @@ _one_weight, _two_weight = _lanes_weight(1), _lanes_weight(2)
 
 
 @intrinsic
-def turn(typing: Any, x: Any, at: Any, row: Any, out: Any, to: Any, column: Any) -> Any:
+def _turn(typing: Any, x: Any, at: Any, row: Any, out: Any, to: Any, column: Any) -> Any:
     """Write the square ``x[at + i * row + j]`` to ``out[to + j * column + i]``; a vector is a side."""
     signature = types.void(x, at, row, out, to, column)
 
@@ -142,6 +142,20 @@ def turn(typing: Any, x: Any, at: Any, row: Any, out: Any, to: Any, column: Any)
 
 
 @jit
+def transpose(x, at, step, rows, columns, out, to, apart):
+    """Write the matrix ``x[at + i * step + j]`` to ``out[to + j * apart + i]``, by squares.
+
+    Its rows and columns fill a vector at least; the last squares overlap those before.
+    """
+    side = VECTOR // x.itemsize
+    for j in range(0, columns, side):
+        j = min(j, columns - side)
+        for i in range(0, rows, side):
+            i = min(i, rows - side)
+            _turn(x, at + i * step + j, step, out, to + j * apart + i, apart)
+
+
+@jit
 def _fill(x, start, strides, taken, size, extent, before, image):
     """Copy the channels of an image to channels-last order, inside its padding."""
     _, sc, sz, sy, sx = strides
@@ -156,11 +170,7 @@ def _fill(x, start, strides, taken, size, extent, before, image):
                 for i in range(width * taken):
                     image[to + i] = x[at + i]
             elif sx == 1 and min(width, taken) >= side:
-                for i in range(0, width, side):
-                    i = min(i, width - side)
-                    for c in range(0, taken, side):
-                        c = min(c, taken - side)
-                        turn(x, at + c * sc + i, sc, image, to + i * taken + c, taken)
+                transpose(x, at, sc, taken, width, image, to, taken)
             elif taken < 8:
                 for c in range(taken):
                     for i in range(width):

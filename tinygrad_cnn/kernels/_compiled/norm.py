@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from tinygrad_cnn.kernels.geometry import channels_second
+
 from .jit import DTYPES, jit
 from .workers import share, shared
 
@@ -202,7 +204,7 @@ def _restore(lines: np.ndarray, shape: tuple[int, ...], last: bool) -> np.ndarra
     if not last:
         return lines.reshape(shape)
     n, channels, *size = shape
-    return lines.reshape(n, *size, channels).transpose(0, -1, *range(1, len(size) + 1))
+    return channels_second(lines.reshape(n, *size, channels))
 
 
 @functools.cache

@@ -32,7 +32,7 @@ from tinygrad_cnn.kernels.geometry import Geometry, Sizes
 
 from .emit import I64, VECTOR, WIDE, Vectors, loop
 from .jit import jit
-from .lanes import turn
+from .lanes import transpose
 from .plan import axes_of, flat, phases_of
 from .workers import shared
 
@@ -163,10 +163,9 @@ def _divide(n, by):
 def _fill(x, at, strides, size, count, planes, start, layout):
     """Copy channels of an image to their planes; what is padding there stays as it is."""
     sd, sh, sw, pd, ph, pw, depth, height, width, channel = layout
-    zero, side = x.dtype.type(0), VECTOR // x.itemsize
-    last = strides[1] == 1 and sw == 1 and min(size[2], count) >= side
-    for c in range(0, count, side if last else 1):
-        c = min(c, count - side) if last else c
+    zero = x.dtype.type(0)
+    last = strides[1] == 1 and sw == 1 and min(size[2], count) >= VECTOR // x.itemsize
+    for c in range(1 if last else count):  # or all at once
         for z in range(size[0]):
             zs, z_phase = _divide(z + pd, sd)
             for y in range(size[1]):
@@ -175,9 +174,7 @@ def _fill(x, at, strides, size, count, planes, start, layout):
                 begin = at + c * strides[1] + z * strides[2] + y * strides[3]
                 to = start + c * channel + line * width
                 if last:
-                    for i in range(0, size[2], side):
-                        i = min(i, size[2] - side)
-                        turn(x, begin + i * strides[4], strides[4], planes, to + pw + i, channel)
+                    transpose(x, begin, strides[4], size[2], count, planes, to + pw, channel)
                 elif sw == 1 and strides[4] == 1:
                     _copy(x, begin, planes, to + pw, size[2], zero)
                 elif sw == 1:

@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from tinygrad_cnn.kernels.geometry import channels_second
 from tinygrad_cnn.kernels.pool import Shape, Window
 
 from .emit import I8, I32, I64, Vectors, loop
@@ -25,10 +26,20 @@ def _shuffle(v: Vectors, a: Any, b: Any, places: Any) -> Any:
     return v.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, v.lanes), list(places)))
 
 
-def _pairs(v: Vectors, count: Any) -> list[Any]:
-    """Return which lanes of the two vectors that `count` pairs fill are inside."""
-    twice = v.builder.add(count, count)
-    return [v.below(twice), v.below(v.builder.sub(twice, ir.Constant(I64, v.lanes)))]
+def _dealt(v: Vectors, first: Any, second: Any) -> list[Any]:
+    """Return every other one of the numbers of two vectors, and the others."""
+    return [_shuffle(v, first, second, range(i, 2 * v.lanes, 2)) for i in range(2)]
+
+
+def _riffled(v: Vectors, left: Any, right: Any) -> list[Any]:
+    """Return what `_dealt` has taken apart."""
+    places = [i // 2 + i % 2 * v.lanes for i in range(2 * v.lanes)]
+    return [_shuffle(v, left, right, half) for half in (places[: v.lanes], places[v.lanes :])]
+
+
+def _below_two(v: Vectors, count: Any) -> list[Any]:
+    """Return which lanes of two vectors are inside that `count` numbers fill."""
+    return [v.below(count), v.below(v.builder.sub(count, ir.Constant(I64, v.lanes)))]
 
 
 def _is_better(v: Vectors, value: Any, best: Any) -> Any:
@@ -46,12 +57,11 @@ def _max_row(typing: Any, x: Any, top: Any, bottom: Any, out: Any, taps: Any, at
         v = Vectors(context, builder, signature, args)
         p, _, end = loop(builder, args[6], v.lanes, "row")
         rest = builder.sub(args[6], p)
-        inside, bits = _pairs(v, rest), v.below(rest)
+        inside, bits = _below_two(v, builder.add(rest, rest)), v.below(rest)
         met = []
         for start in args[1:3]:
             row = v.at(v.pointer(0), start, p, p)
-            first, second = (v.load_where(b, v.at(row, i * v.lanes)) for i, b in enumerate(inside))
-            met += [_shuffle(v, first, second, range(i, 2 * v.lanes, 2)) for i in range(2)]
+            met += _dealt(v, *[v.load_where(b, v.at(row, i * v.lanes)) for i, b in enumerate(inside)])
         numbers = ir.VectorType(I8, v.lanes)
         best, chosen = met[0], ir.Constant(numbers, [0] * v.lanes)
         for tap, value in enumerate(met[1:], 1):
@@ -75,7 +85,7 @@ def _max_input_row(typing: Any, g: Any, taps: Any, at: Any, count: Any, out: Any
         v = Vectors(context, builder, signature, args)
         p, _, end = loop(builder, args[3], v.lanes, "row")
         rest = builder.sub(args[3], p)
-        inside, bits = _pairs(v, rest), v.below(rest)
+        inside, bits = _below_two(v, builder.add(rest, rest)), v.below(rest)
         made = v.load_where(bits, v.at(v.pointer(0), args[2], p))
         numbers = ir.VectorType(I8, v.lanes)
         chosen = v.load_where(bits, v.at(v.pointer(1), args[2], p), numbers)
@@ -85,10 +95,8 @@ def _max_input_row(typing: Any, g: Any, taps: Any, at: Any, count: Any, out: Any
             parts.append(builder.select(here, made, v.zero))
         for start, (left, right) in zip(args[5:7], (parts[:2], parts[2:]), strict=True):
             row = v.at(v.pointer(4), start, p, p)
-            places = [i // 2 + i % 2 * v.lanes for i in range(2 * v.lanes)]
-            for i, b in enumerate(inside):
-                half = _shuffle(v, left, right, places[i * v.lanes : (i + 1) * v.lanes])
-                v.store_where(b, half, v.at(row, i * v.lanes))
+            for i, half in enumerate(_riffled(v, left, right)):
+                v.store_where(inside[i], half, v.at(row, i * v.lanes))
         end([])
         return context.get_dummy_value()
 
@@ -184,14 +192,11 @@ def _deal(typing: Any, x: Any, at: Any, out: Any, to: Any, apart: Any, count: An
         p, _, end = loop(builder, args[5], 2 * v.lanes, "pairs")
         half = builder.lshr(p, ir.Constant(I64, 1))
         rest = builder.sub(args[5], p)
-        parts = []
-        for i in range(2):
-            bits = v.below(builder.sub(rest, ir.Constant(I64, i * v.lanes)))
-            parts.append(v.load_where(bits, v.at(v.pointer(0), args[1], p, i * v.lanes)))
-        target = v.at(v.pointer(2), args[3], half)
-        for i in range(2):
+        source, target = v.at(v.pointer(0), args[1], p), v.at(v.pointer(2), args[3], half)
+        whole = [v.load_where(b, v.at(source, i * v.lanes)) for i, b in enumerate(_below_two(v, rest))]
+        for i, part in enumerate(_dealt(v, *whole)):
             count = builder.lshr(builder.add(rest, ir.Constant(I64, 1 - i)), ir.Constant(I64, 1))
-            v.store_where(v.below(count), _shuffle(v, parts[0], parts[1], range(i, 2 * v.lanes, 2)), target)
+            v.store_where(v.below(count), part, target)
             target = v.at(target, args[4])
         end([])
         return context.get_dummy_value()
@@ -214,11 +219,9 @@ def _riffle(typing: Any, x: Any, at: Any, apart: Any, out: Any, to: Any, count: 
             count = builder.lshr(builder.add(rest, ir.Constant(I64, 1 - i)), ir.Constant(I64, 1))
             parts.append(v.load_where(v.below(count), source))
             source = v.at(source, args[2])
-        places = [i // 2 + i % 2 * v.lanes for i in range(2 * v.lanes)]
-        for i in range(2):
-            bits = v.below(builder.sub(rest, ir.Constant(I64, i * v.lanes)))
-            half = _shuffle(v, parts[0], parts[1], places[i * v.lanes : (i + 1) * v.lanes])
-            v.store_where(bits, half, v.at(v.pointer(3), args[4], p, i * v.lanes))
+        target = v.at(v.pointer(3), args[4], p)
+        for i, (bits, whole) in enumerate(zip(_below_two(v, rest), _riffled(v, *parts), strict=True)):
+            v.store_where(bits, whole, v.at(target, i * v.lanes))
         end([])
         return context.get_dummy_value()
 
@@ -298,7 +301,7 @@ def _inside(y, size, kernel, stride, padding, dilation):
 
 
 @jit
-def _limits(size, size_out, inner, window):
+def _limits(size, size_out, window):
     """Return which taps of each window are inside, down [2, rows] and across [2, columns]."""
     kh, kw, sh, sw, ph, pw, dh, dw = window
     down, across = np.empty((2, size_out[0]), np.int64), np.empty((2, size_out[1]), np.int64)
@@ -326,20 +329,21 @@ def _row(size, size_out, inner, window):
 
 
 @jit
-def _lines(size, window, x):
-    """Return room for a split image."""
-    return np.zeros(size[0] * window[3] * _each(size[1], window[3]), x.dtype)
+def _layout(size, size_out, inner, window, x):
+    """Return `_limits`, `_row`, room for a split image, and how far apart rows are."""
+    stride = window[3]
+    each = stride * _each(size[1], stride)
+    lines = np.zeros(size[0] * each, x.dtype)
+    length = each if inner == 1 else size[1] * inner
+    return *_limits(size, size_out, window), _row(size, size_out, inner, window), lines, length
 
 
 @shared
 def _max(x, out, taps, size, size_out, inner, window, first, last):
     _kh, kw, sh, sw, ph, pw, dh, _dw = window
     rows, columns = size_out
-    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
-    row = _row(size, size_out, inner, window)
+    (i0, i1), (j0, j1), row, lines, length = _layout(size, size_out, inner, window, x)
     split = inner == 1
-    lines = _lines(size, window, x)
-    length = sw * _each(size[1], sw) if split else size[1] * inner
     for a in range(first, last):
         at = a * size[0] * size[1] * inner
         if split:
@@ -365,7 +369,7 @@ def _max_input(g, taps, dx, size, size_out, inner, window, first, last):
     kh, kw, sh, sw, ph, pw, dh, dw = window
     height, width = size
     rows, columns = size_out
-    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
+    (i0, i1), (j0, j1) = _limits(size, size_out, window)
     places = np.zeros(256, np.int64)  # for any number that a tap may have
     for i in range(kh):
         for j in range(kw):
@@ -387,11 +391,8 @@ def _max_input(g, taps, dx, size, size_out, inner, window, first, last):
 def _average(x, out, divisor, size, size_out, inner, window, first, last):
     _kh, kw, sh, sw, ph, pw, dh, _dw = window
     rows, columns = size_out
-    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
-    row = _row(size, size_out, inner, window)
+    (i0, i1), (j0, j1), row, lines, length = _layout(size, size_out, inner, window, x)
     split = inner == 1
-    lines = _lines(size, window, x)
-    length = sw * _each(size[1], sw) if split else size[1] * inner
     for a in range(first, last):
         at = a * size[0] * size[1] * inner
         if split:
@@ -421,11 +422,8 @@ def _average_input(g, dx, divisor, size, size_out, inner, window, first, last):
     _kh, kw, sh, sw, ph, pw, dh, dw = window
     rows, columns = size_out
     whole = size[0] * size[1] * inner
-    (i0, i1), (j0, j1) = _limits(size, size_out, inner, window)
-    row = _row(size, size_out, inner, window)
+    (i0, i1), (j0, j1), row, lines, length = _layout(size, size_out, inner, window, g)
     split = inner == 1
-    lines = _lines(size, window, g)
-    length = sw * _each(size[1], sw) if split else size[1] * inner
     shares = np.empty(columns * inner, g.dtype)
     for a in range(first, last):
         if split:
@@ -502,8 +500,7 @@ def _sizes(shape: Shape, window: Window, last: bool) -> tuple[int, Shape, Shape,
 def _empty(shape: Shape, dtype: Any, last: bool) -> np.ndarray:
     if not last:
         return np.empty(shape, dtype)
-    order = 0, len(shape) - 1, *range(1, len(shape) - 1)
-    return np.empty((shape[0], *shape[2:], shape[1]), dtype).transpose(order)
+    return channels_second(np.empty((shape[0], *shape[2:], shape[1]), dtype))
 
 
 def _is_2x2(numbers: tuple[int, ...], last: bool) -> bool:

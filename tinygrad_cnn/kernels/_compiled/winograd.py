@@ -31,7 +31,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
-from tinygrad_cnn.kernels.geometry import Geometry, Sizes
+from tinygrad_cnn.kernels.geometry import Geometry, Sizes, channels_second
 from tinygrad_cnn.kernels.threads import get_num_threads
 
 from .emit import VECTOR, Vectors, loop
@@ -297,7 +297,7 @@ def run(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, shape: Sizes
         out.reshape(-1), shape[2:], made, plan.block, plan.tiles, plan.total, plan.step,
         plan.where, plan.put, plan.offsets, wrong,
     )  # fmt: skip
-    return out.transpose(0, 3, 1, 2) if np.isfinite(wrong.sum()) else None
+    return channels_second(out) if np.isfinite(wrong.sum()) else None
 
 
 def run_weight(g: np.ndarray, x: np.ndarray, before: Sizes, plan: Plan) -> np.ndarray | None:
